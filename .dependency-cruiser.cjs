@@ -1,0 +1,72 @@
+/**
+ * The layers, as rules: an import may only point down, also a type-only one.
+ *
+ *   programs  cli
+ *   hosts     node                      testing (the simulated host)
+ *   assembly  catalog
+ *   API       verbs            observe
+ *   objects   device     transports/* - cc
+ *   contract    engine          wire, abi
+ *   ground              base
+ */
+const core = '^packages/core/src';
+const within = (folder) => `${core}/${folder}/`;
+/** A folder of core may import only these others. Tests are free. */
+const layer = (folder, allowed) => ({
+  name: `core-${folder.replaceAll('/', '-')}`,
+  severity: 'error',
+  comment: `${folder} may import only ${[folder, ...allowed].join(', ')}`,
+  from: { path: within(folder), pathNot: '\\.test\\.ts$|testdata' },
+  to: { path: `${core}/`, pathNot: [folder, ...allowed].map(within) },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: { pathNot: '\\.test\\.ts$' }, to: { circular: true } },
+    layer('base', []),
+    layer('wire', ['base']),
+    layer('abi', ['base']),
+    layer('engine', ['base']),
+    layer('cc', ['engine', 'base']),
+    layer('transports/loop', ['engine', 'wire', 'cc', 'base']),
+    layer('transports/uet', ['engine', 'wire', 'cc', 'base']),
+    layer('device', ['engine', 'abi', 'base']),
+    layer('verbs', ['device', 'engine', 'abi', 'base']),
+    layer('observe', ['wire', 'engine', 'base']),
+    layer('testing', ['verbs', 'device', 'engine', 'observe', 'wire', 'abi', 'base']),
+    {
+      name: 'catalog-alone',
+      severity: 'error',
+      comment: 'catalog.ts is the only file outside a transport that imports transports',
+      from: { path: `${core}/`, pathNot: [`${core}/transports/`, `${core}/catalog\\.ts$`, '\\.test\\.ts$'] },
+      to: { path: `${core}/transports/` },
+    },
+    {
+      name: 'core-is-pure',
+      severity: 'error',
+      comment: 'core has no dependencies and knows no runtime',
+      from: { path: `${core}/`, pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'unknown'] },
+    },
+    {
+      name: 'node-below-cli',
+      severity: 'error',
+      from: { path: '^packages/node/src' },
+      to: { path: '^packages/cli/' },
+    },
+    {
+      name: 'core-below-all',
+      severity: 'error',
+      from: { path: `${core}/` },
+      to: { path: '^packages/(node|cli)/|^(testing|bench|fuzz|tools)/' },
+    },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|/dist/' },
+    exclude: { path: '/dist/|/node_modules/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
+  },
+};

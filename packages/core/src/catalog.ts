@@ -1,0 +1,8 @@
+/** The transports of this build, by name. The only file that imports all of them. */
+import type { Transport } from './engine/engine.ts';
+import { uet } from './transports/uet/index.ts';
+
+export const TRANSPORTS: readonly Transport[] = [uet];
+
+/** Looks a transport up by its name. */
+export const findTransport = (name: string): Transport | undefined => TRANSPORTS.find((one) => one.name === name);

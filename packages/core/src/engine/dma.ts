@@ -1,0 +1,109 @@
+/**
+ * How a device reaches registered memory. Engines name memory by (region, offset); only this knows where it is.
+ * A region is one contiguous stretch of bytes, held from `attach` to `detach`.
+ */
+import type { Packet } from './packet.ts';
+
+export interface DmaTarget {
+  readonly bytes: Uint8Array;
+  /** Address for system calls that gather from this region; 0 where the host must copy instead. */
+  readonly address: number;
+}
+
+/**
+ * Region numbers carry a generation above a 16-bit slot, so a number that outlives its region names nothing
+ * instead of somebody else's memory. At most {@link MAX_REGIONS} regions at a time.
+ */
+export class DmaSpace {
+  readonly #targets: (DmaTarget | undefined)[] = [undefined]; // slot 0 is never valid: no region has number 0
+  readonly #generations: number[] = [0];
+  readonly #free: number[] = [];
+  #regions = 0;
+
+  /** Regions attached now. */
+  get regions(): number {
+    return this.#regions;
+  }
+
+  /** @returns the region's number; 0 when there are too many */
+  attach(target: DmaTarget): number {
+    const slot = this.#free.pop() ?? this.#targets.length;
+    if (slot > MAX_REGIONS) return 0;
+    const generation = ((this.#generations[slot] ?? 0) + 1) & GENERATIONS;
+    this.#generations[slot] = generation;
+    this.#targets[slot] = target;
+    this.#regions++;
+    return (generation << SLOT_BITS) | slot;
+  }
+
+  detach(region: number): void {
+    if (this.target(region) === undefined) return;
+    const slot = region & MAX_REGIONS;
+    this.#targets[slot] = undefined;
+    this.#free.push(slot);
+    this.#regions--;
+  }
+
+  /** The region's memory; undefined when it is gone. */
+  target(region: number): DmaTarget | undefined {
+    const slot = region & MAX_REGIONS;
+    return this.#generations[slot] === region >>> SLOT_BITS ? this.#targets[slot] : undefined;
+  }
+
+  /**
+   * Copies received payload to where it belongs: the one payload copy.
+   * @returns false when the region is gone or too short; nothing was written then
+   */
+  place(region: number, offset: number, packet: Packet, at: number, length: number): boolean {
+    if (length === 0) return true;
+    const target = this.target(region)?.bytes;
+    if (target === undefined || offset > target.length - length) return false;
+    const source = packet.bytes;
+    if (length <= SMALL_COPY) {
+      for (let i = 0; i < length; i++) target[offset + i] = source[at + i]!;
+    } else {
+      target.set(this.#window(source, at, length), offset);
+    }
+    return true;
+  }
+
+  /** Copies memory out, for hosts that do not gather. @returns false when the region is gone or too short */
+  fetch(region: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
+    if (length === 0) return true;
+    const source = this.target(region)?.bytes;
+    if (source === undefined || offset > source.length - length) return false;
+    if (length <= SMALL_COPY) {
+      for (let i = 0; i < length; i++) into[at + i] = source[offset + i]!;
+    } else {
+      into.set(source.subarray(offset, offset + length), at);
+    }
+    return true;
+  }
+
+  // A receive arena delivers payload at few distinct places, so the views are made once and kept.
+  readonly #windows = new Map<ArrayBufferLike, (Uint8Array | undefined)[]>();
+
+  #window(source: Uint8Array, at: number, length: number): Uint8Array {
+    let views = this.#windows.get(source.buffer);
+    if (views === undefined) {
+      if (this.#windows.size >= MAX_ARENAS) this.#windows.clear();
+      views = [];
+      this.#windows.set(source.buffer, views);
+    }
+    const start = source.byteOffset + at;
+    const known = views[start];
+    if (known !== undefined && known.length === length) return known;
+    const made = new Uint8Array(source.buffer, start, length);
+    views[start] = made;
+    return made;
+  }
+}
+
+const SLOT_BITS = 16;
+/** Most regions at a time. */
+export const MAX_REGIONS = (1 << SLOT_BITS) - 1;
+const GENERATIONS = 0x7fff;
+/** Up to here a loop beats making or finding a view, bytes. */
+const SMALL_COPY = 64;
+/** Receive arenas whose views are kept. */
+const MAX_ARENAS = 16;

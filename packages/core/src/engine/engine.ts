@@ -1,0 +1,137 @@
+/**
+ * The engine contract: one transport's protocol logic for one device port, without clock, socket or thread.
+ *
+ * The one rule for a host: give inputs (`receive`, `doorbell`, `expire`; as many as are at hand), then drain
+ * `transmit` until it returns false, then read `deadline`. `now` never decreases.
+ */
+import type { Counters } from '../base/counters.ts';
+import type { DmaSpace } from './dma.ts';
+import type { Packet } from './packet.ts';
+import type { Nanos } from './time.ts';
+import type { CompletionRecord, Reach, ReceiveWork, SendWork } from './work.ts';
+
+/** All that an engine can reach. Behind it there is no clock, socket, timer, console or Math.random. */
+export interface Services {
+  readonly dma: DmaSpace;
+  /** Copies the next send request of a queue pair out of its ring. @returns false when there is none */
+  takeSend(qp: number, into: SendWork): boolean;
+  /** Copies the next receive of a queue pair out of its ring. @returns false when there is none */
+  takeReceive(qp: number, into: ReceiveWork): boolean;
+  /** Checks a remote access and says where the bytes are. @returns one of `AccessFault` */
+  reach(access: Reach): number;
+  /** Finishes one send request (also unsignaled ones: the device decides what becomes visible). */
+  completeSend(qp: number, signaled: boolean, completion: CompletionRecord): void;
+  /** Finishes one receive, or reports a write with immediate data. */
+  completeReceive(qp: number, completion: CompletionRecord): void;
+  /** Asynchronous events: the number of an `EVENTS` row and the object that it is about. */
+  raise(event: number, object: number): void;
+  /** Seeded by the host, uniform in [0, 1). */
+  random(): number;
+}
+
+/** What an engine must know about a queue pair. Numbers are handles of the device. */
+export interface QueuePairConfig {
+  readonly qp: number;
+  /** The number that peers use. UET: bit 31 absolute, 23..12 resource index, 11..0 PIDonFEP. */
+  readonly qpn: number;
+  readonly pd: number;
+  /** The job a relative queue pair belongs to; 0 for none. */
+  readonly jobId: number;
+  /** Source identity shown to the peer (UET initiator), 32 bits. */
+  readonly sourceId: number;
+  /** Messages to one peer are to arrive in the order of posting (UET: ROD). */
+  readonly ordered: boolean;
+}
+
+export interface Engine {
+  /** A packet arrived. When this returns the bytes are the host's again. */
+  receive(now: Nanos, packet: Packet): void;
+  /** Work was posted to this queue pair, or receives that the engine was waiting for. */
+  doorbell(now: Nanos, qp: number): void;
+  /** The deadline has passed; early or repeated calls are harmless. */
+  expire(now: Nanos): void;
+  /** Fills `out` with the next packet; false when there is none now. */
+  transmit(now: Nanos, out: Packet): boolean;
+  /** When to call `expire`; NEVER while no timer is armed. */
+  deadline(): Nanos;
+
+  /** @returns '' or why the queue pair is refused */
+  addQueuePair(now: Nanos, config: QueuePairConfig): string;
+  /** Flushes what is queued, gives up what is in flight. Afterwards the number is unknown to the engine. */
+  removeQueuePair(now: Nanos, qp: number): void;
+  /** Makes a job known (BAD_JOB_ID otherwise). Calls nest. */
+  addJob(jobId: number): void;
+  removeJob(jobId: number): void;
+  /** Begins an orderly close of everything that peers hold state for. Poll `quiet` while driving on. */
+  close(now: Nanos): void;
+  /** No connection state, timer or buffer is left. */
+  quiet(): boolean;
+  readonly counters: Counters;
+  /** Live protocol state for tools and leak checks: name to count. */
+  census(): Record<string, number>;
+}
+
+/** What a host tells an engine about itself. */
+export interface EngineConfig {
+  /** Payload bytes of a full packet; the same at both ends. */
+  readonly payloadMtu: number;
+  /** Routes the host can tell apart for one path (entropy values 0..n-1). */
+  readonly entropies: number;
+  /** Bytes the host can buffer on receive before packets are lost; 0 = unknown. */
+  readonly receiveBufferBytes: number;
+  /** Names of the transport's own settings to values; unknown names are refused. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+export interface TransportLimits {
+  readonly maxQueuePairs: number;
+  readonly maxMessageBytes: number;
+  readonly maxWorkRequests: number;
+  readonly maxSegments: number;
+  readonly maxInlineBytes: number;
+  readonly maxJobs: number;
+  /** Largest job id. */
+  readonly maxJobId: number;
+}
+
+/** Capabilities as data: absent is not the same as failing. */
+export interface TransportAttributes {
+  /** Type of the address table entries that choose this transport, as `ibv_devinfo` prints it. */
+  readonly addressType: string;
+  readonly queuePairTypes: readonly string[];
+  readonly operations: readonly ('send' | 'write' | 'write-imm' | 'read')[];
+  readonly ordering: readonly ('ordered' | 'unordered')[];
+  readonly reliable: boolean;
+  readonly limits: TransportLimits;
+  /** Settings with default value, unit and text. */
+  readonly settings: readonly Setting[];
+}
+
+export interface Setting {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly text: string;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** A reason to drop a packet: counted under `dropped_<name>`. */
+export interface DropReason {
+  readonly name: string;
+  readonly text: string;
+  readonly section: string;
+}
+
+export interface Transport {
+  readonly name: string;
+  /** UDP port that the transport's packets are sent to by default. */
+  readonly udpPort: number;
+  /** Bytes of headers in front of a full packet's payload, behind UDP. */
+  readonly headerBytes: number;
+  readonly attributes: TransportAttributes;
+  readonly drops: readonly DropReason[];
+  /** Assigns a queue pair number that `addQueuePair` will accept. */
+  assignQpn(used: (qpn: number) => boolean, random: () => number, pidOfPd: number | undefined): number;
+  createEngine(services: Services, config: EngineConfig): Engine;
+}

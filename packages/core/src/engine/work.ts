@@ -1,0 +1,120 @@
+/**
+ * Work as an engine sees it: copied out of a ring once, checked, local keys already turned into regions.
+ * Records are made once and reused; nothing here is allocated per message.
+ */
+import { MAX_SLICES } from './packet.ts';
+
+/** Most segments of one work request; a packet can then always be gathered. */
+export const MAX_SEGMENTS = 4;
+/** Most bytes of inline data in one work request. */
+export const MAX_INLINE = 64;
+
+if (MAX_SEGMENTS > MAX_SLICES) throw new Error('a packet could straddle more segments than it has slices');
+
+export class Segments {
+  count = 0;
+  readonly region = new Int32Array(MAX_SEGMENTS);
+  /** Bytes from the region's start. */
+  readonly offset = new Float64Array(MAX_SEGMENTS);
+  /** Bytes, up to 2^32-1. */
+  readonly length = new Float64Array(MAX_SEGMENTS);
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  add(region: number, offset: number, length: number): void {
+    const i = this.count++;
+    this.region[i] = region;
+    this.offset[i] = offset;
+    this.length[i] = length;
+  }
+
+  copyFrom(other: Segments): void {
+    this.count = other.count;
+    for (let i = 0; i < other.count; i++) {
+      this.region[i] = other.region[i]!;
+      this.offset[i] = other.offset[i]!;
+      this.length[i] = other.length[i]!;
+    }
+  }
+
+  total(): number {
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) sum += this.length[i]!;
+    return sum;
+  }
+}
+
+export class SendWork {
+  wrIdLo = 0;
+  wrIdHi = 0;
+  /** One of `WorkOpcode`. */
+  opcode = 0;
+  signaled = true;
+  /** Other than SUCCESS: the request is locally wrong and must only be completed, in order. */
+  status = 0;
+  /** Total bytes, 0 to 2^32-1. */
+  length = 0;
+  readonly segments = new Segments();
+  /** Where inline bytes go: set by the engine before it takes work; the bytes must live until completion. */
+  inlineRegion = 0;
+  inlineOffset = 0;
+  /** Destination: the host's path and the peer's queue pair number. */
+  path = 0;
+  remoteQpn = 0;
+  /** Job that the work is done for; 0 = none. */
+  jobId = 0;
+  rkeyLo = 0;
+  rkeyHi = 0;
+  remoteOffsetLo = 0;
+  remoteOffsetHi = 0;
+  immLo = 0;
+  immHi = 0;
+}
+
+export class ReceiveWork {
+  wrIdLo = 0;
+  wrIdHi = 0;
+  status = 0;
+  length = 0;
+  readonly segments = new Segments();
+}
+
+/** A remote access to check: filled by the engine, answered in place. */
+export class Reach {
+  pd = 0;
+  jobId = 0;
+  keyLo = 0;
+  keyHi = 0;
+  /** Offset from the region's start; the engine refuses offsets of 2^53 and more itself. */
+  offset = 0;
+  length = 0;
+  /** Bits of `Access` that the operation needs. */
+  rights = 0;
+  /** Out: where the bytes are. */
+  region = 0;
+  regionOffset = 0;
+}
+
+export class CompletionRecord {
+  wrIdLo = 0;
+  wrIdHi = 0;
+  /** One of `Status`. */
+  status = 0;
+  /** One of `CompletionOpcode`. */
+  opcode = 0;
+  byteLength = 0;
+  hasImm = false;
+  immLo = 0;
+  immHi = 0;
+  /** Peer's queue pair number where known. */
+  remoteQpn = 0;
+  /** Peer's initiator id (UET). */
+  sourceId = 0;
+  jobId = 0;
+  /** The host's path to the peer; 0 where unknown. */
+  path = 0;
+  /** The transport's own code, verbatim (UET: SES return code). */
+  vendorStatus = 0;
+}

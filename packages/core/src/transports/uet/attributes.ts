@@ -1,0 +1,69 @@
+/** What the UET engine can do, and its settings with their defaults. */
+import type { Setting, TransportAttributes } from '../../engine/engine.ts';
+import { MAX_INLINE, MAX_SEGMENTS } from '../../engine/work.ts';
+
+const setting = <const N extends string>(
+  name: N,
+  value: number,
+  unit: string,
+  min: number,
+  max: number,
+  text: string,
+): Setting & { readonly name: N } => ({
+  name,
+  value,
+  unit,
+  min,
+  max,
+  text,
+});
+
+const MS = 1_000_000;
+const S = 1_000_000_000;
+
+/** Names follow the parameters of the specification. @spec uet:pds/7 */
+export const SETTINGS = [
+  setting('defaultMpr', 8, '128 packets', 1, 255, 'window assumed before the peer tells its own'),
+  setting('windowPackets', 512, 'packets', 16, 4096, 'most packets in flight on one delivery context (power of two)'),
+  setting('maxContexts', 1024, 'contexts', 2, 32_768, 'most delivery contexts at a time'),
+  setting('maxTargetContextsPerPeer', 256, 'contexts', 1, 32_768, 'most contexts that one peer may open here'),
+  setting('maxMessages', 4096, 'messages', 16, 65_536, 'most messages being sent at a time'),
+  setting('maxInboundMessages', 4096, 'messages', 16, 65_536, 'most incomplete messages being received at a time'),
+  setting('ackGenTrigger', 16_384, 'bytes', 0, 32_768, 'received bytes after which an acknowledgement is sent'),
+  setting('ackGenMinPktAdd', 1_024, 'bytes', 0, 2_048, 'least that one packet counts towards the trigger'),
+  setting('ackDelay', 3_000, 'ns', 0, 10 * MS, 'how long a wanted acknowledgement waits for data to travel with'),
+  setting('maxAckData', 16, 'bytes', 0, 16, 'reads up to here are answered inside the acknowledgement'),
+  setting('rtoInit', 20 * MS, 'ns', 10_000, 8 * S, 'first retransmission time-out; doubles up to 8 s'),
+  setting('maxRtoRetries', 5, 'times', 0, 15, 'time-outs of one packet before the context fails; 15 = no limit'),
+  setting('nackRetx', MS, 'ns', 0, 8 * S, 'wait after a recoverable NACK; doubles for one packet'),
+  setting('maxNackRetries', 12, 'times', 0, 31, 'NACKs of one packet before the context fails; 31 = no limit'),
+  setting('tailLoss', 2 * MS, 'ns', 0, 8 * S, 'silence after which a probe asks what arrived; 0 = never'),
+  setting('clearTime', MS, 'ns', 0, 100 * MS, 'wait for a request that can carry a clear'),
+  setting('closeRequestTime', S, 'ns', 0, 10 * S, 'how long a target waits for the close that it asked for'),
+  setting('idleTime', 60 * S, 'ns', MS, 3_600 * S, 'quiet time after which a context is closed'),
+  setting('synSafetyTime', 10 * S, 'ns', 0, 100 * S, 'how long a closed context is remembered against late packets'),
+  setting('rnrBackoff', MS, 'ns', 0, S, 'first wait when the peer had no receive posted; doubles'),
+  setting('maxRnrRetries', 8, 'times', 0, 255, 'tries before receiver-not-ready is reported'),
+  setting('reorderPackets', 24, 'packets', 3, 1_024, 'later packets that must arrive before a gap counts as a loss'),
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof SETTINGS)[number]['name'];
+export type Settings = Readonly<Record<SettingName, number>>;
+
+export const ATTRIBUTES: TransportAttributes = {
+  addressType: 'UET/UDP',
+  queuePairTypes: ['RU'],
+  operations: ['send', 'write', 'write-imm', 'read'],
+  ordering: ['ordered', 'unordered'],
+  reliable: true,
+  limits: {
+    maxQueuePairs: 4096,
+    maxMessageBytes: 0xffff_ffff,
+    maxWorkRequests: 16_384,
+    maxSegments: MAX_SEGMENTS,
+    maxInlineBytes: MAX_INLINE,
+    maxJobs: 4096,
+    maxJobId: 0xff_ffff,
+  },
+  settings: SETTINGS,
+};

@@ -1,0 +1,336 @@
+/**
+ * The UET engine: Ultra Ethernet Transport without clock, socket or thread.
+ *
+ *   work requests -> ses/initiator -> pds/source      -> packets
+ *   completions   <- ses/target    <- pds/destination <- packets
+ *
+ * This file ties the parts together: dispatch of packets, the order in which contexts are served, timers.
+ */
+import type { Counters } from '../../base/counters.ts';
+import type { Engine, EngineConfig, QueuePairConfig, Services } from '../../engine/engine.ts';
+import type { Packet } from '../../engine/packet.ts';
+import { Status } from '../../engine/status.ts';
+import { type Nanos, NEVER } from '../../engine/time.ts';
+import { PdsType, pdsLength } from '../../wire/uet/pds.ts';
+import { Core } from './core.ts';
+import { EVENT } from './drops.ts';
+import type { DeliveryContext } from './pds/delivery-context.ts';
+import { Destination } from './pds/destination.ts';
+import { Source } from './pds/source.ts';
+import { PDC_STATE_NAMES, PdcState } from './pds/states.ts';
+import { type LocalQueuePair, QueuePairs } from './queue-pairs.ts';
+import { Initiator } from './ses/initiator.ts';
+import type { Message } from './ses/message.ts';
+import { Target } from './ses/target.ts';
+
+export class UetEngine implements Engine {
+  readonly counters: Counters;
+  readonly #core: Core;
+  readonly #queuePairs = new QueuePairs();
+  readonly #initiator: Initiator;
+  readonly #target: Target;
+  readonly #source: Source;
+  readonly #destination: Destination;
+  /** Messages without a context: none was free. */
+  readonly #stranded: Message[] = [];
+  #strandedUntil: Nanos = NEVER;
+  /** Queue pairs with work that found no room. */
+  readonly #starved = new Set<LocalQueuePair>();
+  /** Packets that one context may send before others and acknowledgements get their turn. */
+  #quantum = QUANTUM;
+  #now: Nanos = 0;
+
+  constructor(services: Services, config: EngineConfig) {
+    this.#core = new Core(services, config);
+    this.counters = this.#core.counters;
+    this.#initiator = new Initiator(this.#core);
+    this.#target = new Target(this.#core, this.#queuePairs);
+    this.#source = new Source(this.#core, this.#initiator, this.#target, (message) => this.#submit(this.#now, message));
+    this.#destination = new Destination(this.#core, this.#initiator, this.#target, this.#source);
+  }
+
+  receive(now: Nanos, packet: Packet): void {
+    this.#now = now;
+    const core = this.#core;
+    core.count(EVENT.received_packets);
+    const { view, at, length } = packet;
+    if (length < 2) return core.drop('short');
+    const word = view.getUint16(at);
+    const type = word >>> 11;
+    const nextHeader = (word >>> 7) & 15;
+    const flags = word & 0x7f;
+    const header = pdsLength(type);
+    if (header === 0) return core.drop(type === PdsType.TSS ? 'secured' : 'type');
+    if (length < header) return core.drop('short');
+    switch (type) {
+      case PdsType.RUD_REQ:
+      case PdsType.ROD_REQ:
+      case PdsType.RUD_CC_REQ:
+      case PdsType.ROD_CC_REQ:
+        return this.#destination.request(now, packet, type, nextHeader, flags);
+      case PdsType.ACK:
+      case PdsType.ACK_CC:
+      case PdsType.ACK_CCX:
+        return this.#source.acknowledgement(now, packet, type, nextHeader, flags);
+      case PdsType.NACK:
+      case PdsType.NACK_CCX:
+        return this.#source.refusal(now, packet);
+      case PdsType.CP:
+        return this.#destination.control(now, packet, nextHeader, flags);
+      default:
+        return core.drop('type');
+    }
+  }
+
+  doorbell(now: Nanos, handle: number): void {
+    this.#now = now;
+    const qp = this.#queuePairs.get(handle);
+    if (qp === undefined) return;
+    this.#target.receivesPosted(qp);
+    this.#takeWork(now, qp);
+  }
+
+  expire(now: Nanos): void {
+    this.#now = now;
+    const { timers, contexts } = this.#core;
+    while (timers.earliest() <= now) {
+      const context = contexts.at(timers.first())!;
+      if (context.state === PdcState.CLOSED) timers.set(context.slot, NEVER);
+      else this.#source.expire(now, context);
+    }
+    if (now >= this.#strandedUntil) this.#failStranded();
+  }
+
+  transmit(now: Nanos, out: Packet): boolean {
+    this.#now = now;
+    const core = this.#core;
+    const destination = this.#destination;
+    if (this.#quantum > 0 && this.#transmitData(now, out)) return this.#sent();
+    if (destination.transmitPost(out) || destination.transmitAck(now, out)) return this.#sent();
+    this.#quantum = QUANTUM;
+    if (this.#transmitData(now, out)) return this.#sent();
+    if (this.#starved.size > 0 && this.#feedStarved(now) && this.#transmitData(now, out)) return this.#sent();
+    if (core.closing) this.#closeResting(now);
+    return false;
+  }
+
+  deadline(): Nanos {
+    return Math.min(this.#core.timers.earliest(), this.#strandedUntil);
+  }
+
+  addQueuePair(_now: Nanos, config: QueuePairConfig): string {
+    return this.#queuePairs.add(config);
+  }
+
+  removeQueuePair(now: Nanos, handle: number): void {
+    this.#now = now;
+    const qp = this.#queuePairs.remove(handle);
+    if (qp === undefined) return;
+    this.#starved.delete(qp);
+    for (;;) {
+      const message = this.#initiator.take(qp);
+      if (message === undefined) break;
+      message.status = Status.WR_FLUSH_ERR;
+      this.#initiator.finish(message);
+    }
+    for (let i = this.#stranded.length - 1; i >= 0; i--) {
+      const message = this.#stranded[i]!;
+      if (message.qp !== handle) continue;
+      this.#stranded.splice(i, 1);
+      message.status = Status.WR_FLUSH_ERR;
+      this.#initiator.finish(message);
+    }
+    for (const context of this.#core.contexts.all()) {
+      this.#initiator.flush(context, handle);
+      this.#core.makeReady(context);
+    }
+    this.#target.queuePairRemoved(this.#core.contexts.all(), handle);
+  }
+
+  addJob(jobId: number): void {
+    this.#queuePairs.addJob(jobId);
+  }
+
+  removeJob(jobId: number): void {
+    this.#queuePairs.removeJob(jobId);
+  }
+
+  close(now: Nanos): void {
+    this.#now = now;
+    this.#core.closing = true;
+    for (const context of this.#core.contexts.all()) this.#core.makeReady(context);
+    this.#closeResting(now);
+  }
+
+  quiet(): boolean {
+    return this.#core.contexts.size === 0 && this.#core.outbox.empty && this.#stranded.length === 0;
+  }
+
+  census(): Record<string, number> {
+    return {
+      contexts: this.#core.contexts.size,
+      messages: this.#initiator.messages.size,
+      inbound_messages: this.#target.inboundMessages,
+      timers: this.#core.timers.size,
+      stranded_messages: this.#stranded.length,
+      queue_pairs: this.#queuePairs.size,
+    };
+  }
+
+  /** The delivery contexts, for tools. */
+  *describeContexts(): IterableIterator<ContextRow> {
+    for (const context of this.#core.contexts.all()) yield describeContext(context);
+  }
+
+  #sent(): true {
+    this.#core.count(EVENT.sent_packets);
+    return true;
+  }
+
+  /** Serves the ready contexts in turn. */
+  #transmitData(now: Nanos, out: Packet): boolean {
+    const core = this.#core;
+    for (;;) {
+      const context = core.firstReady();
+      if (context === undefined) return false;
+      if (this.#source.transmit(now, context, out)) {
+        this.#destination.hurryAck(now, context);
+        if (--this.#quantum <= 0) {
+          core.rotateReady();
+          this.#turn(context);
+        }
+        return true;
+      }
+      core.retireFirst();
+      this.#turn(context);
+    }
+  }
+
+  /** After its turn an unordered context goes on over another route. */
+  #turn(context: DeliveryContext): void {
+    if (!context.ordered && context.state !== PdcState.CLOSED) {
+      context.entropy = context.entropy + 1 >= this.#core.config.entropies ? 0 : context.entropy + 1;
+    }
+  }
+
+  #takeWork(now: Nanos, qp: LocalQueuePair): boolean {
+    let any = false;
+    for (;;) {
+      const message = this.#initiator.take(qp);
+      if (message === undefined) break;
+      any = true;
+      this.#submit(now, message, qp);
+    }
+    if (this.#initiator.messages.size >= this.#core.settings.maxMessages) this.#starved.add(qp);
+    else this.#starved.delete(qp);
+    return any;
+  }
+
+  #feedStarved(now: Nanos): boolean {
+    if (this.#initiator.messages.size >= this.#core.settings.maxMessages) return false;
+    let any = false;
+    for (const qp of this.#starved) any = this.#takeWork(now, qp) || any;
+    return any;
+  }
+
+  /** Puts a message on the context of its destination. */
+  #submit(now: Nanos, message: Message, qp?: LocalQueuePair): void {
+    const core = this.#core;
+    const { path, jobId } = message.work;
+    let context = qp?.last;
+    if (
+      context === undefined ||
+      !context.initiator ||
+      !context.acceptsWork ||
+      context.path !== path ||
+      context.jobId !== jobId ||
+      context.ordered !== message.ordered
+    ) {
+      context =
+        core.contexts.find(path, message.ordered, jobId) ?? this.#openContext(now, path, message.ordered, jobId);
+      if (context === undefined) {
+        this.#strand(now, message);
+        return;
+      }
+      if (qp !== undefined) qp.last = context;
+    }
+    this.#initiator.enqueue(context, message);
+    core.makeReady(context);
+  }
+
+  #openContext(now: Nanos, path: number, ordered: boolean, jobId: number): DeliveryContext | undefined {
+    const core = this.#core;
+    const context = core.contexts.allocate(now, path, 0);
+    if (context === undefined) return undefined;
+    const start = Math.floor(core.services.random() * 0x1_0000_0000) >>> 0;
+    context.open(now, true, ordered, path, start, core.settings.defaultMpr * 128);
+    context.jobId = jobId;
+    if (ordered) context.entropy = context.localId % core.config.entropies;
+    core.enter(context, PdcState.CREATING, 'work');
+    core.count(EVENT.contexts_opened);
+    core.wake(context, now + core.settings.idleTime);
+    return context;
+  }
+
+  /** No context is free: one that rests is asked to go, and the message waits a while. */
+  #strand(now: Nanos, message: Message): void {
+    this.#stranded.push(message);
+    if (this.#strandedUntil === NEVER) this.#strandedUntil = now + STRANDED_POLL;
+    for (const context of this.#core.contexts.all()) {
+      if (context.initiator && context.resting && context.state === PdcState.ESTABLISHED) {
+        this.#source.beginClose(now, context);
+        return;
+      }
+    }
+  }
+
+  /** Tries stranded messages again, and gives up on those that have waited too long. */
+  #failStranded(): void {
+    const waiting = this.#stranded.splice(0);
+    this.#strandedUntil = NEVER;
+    for (const message of waiting) {
+      if (++message.tries > STRANDED_TRIES) {
+        message.status = Status.GENERAL_ERR;
+        this.#initiator.finish(message);
+      } else this.#submit(this.#now, message);
+    }
+  }
+
+  #closeResting(now: Nanos): void {
+    for (const context of this.#core.contexts.all()) {
+      if (context.resting && context.acceptsWork) {
+        this.#source.beginClose(now, context);
+        this.#source.rearm(now, context);
+      }
+    }
+  }
+}
+
+export interface ContextRow {
+  readonly id: number;
+  readonly remoteId: number;
+  readonly path: number;
+  readonly mode: 'rud' | 'rod';
+  readonly role: 'initiator' | 'target';
+  readonly state: (typeof PDC_STATE_NAMES)[number];
+  readonly inFlight: number;
+  readonly window: number;
+  /** Smoothed round-trip time, ns. */
+  readonly srttNs: number;
+}
+
+const describeContext = (context: DeliveryContext): ContextRow => ({
+  id: context.localId,
+  remoteId: context.remoteId,
+  path: context.path,
+  mode: context.ordered ? 'rod' : 'rud',
+  role: context.initiator ? 'initiator' : 'target',
+  state: PDC_STATE_NAMES[context.state]!,
+  inFlight: context.tx.inFlight,
+  window: context.cc.packets,
+  srttNs: context.srtt,
+});
+
+const QUANTUM = 64;
+const STRANDED_POLL: Nanos = 20_000_000;
+const STRANDED_TRIES = 50;

@@ -1,0 +1,70 @@
+/**
+ * Answers that must leave one by one: NACKs, acknowledgements of single PSNs, control packets without a PSN.
+ * A bounded ring; what does not fit is dropped, which the peer's retransmission repairs.
+ */
+export const Post = {
+  /** ACK of one PSN with a response header. */
+  ACK: 1,
+  /** ACK of one PSN without semantic content. */
+  ACK_PLAIN: 2,
+  /** ACK of one PSN with the response stored for it. */
+  ACK_STORED: 3,
+  /** ACK_CC that answers a probe. */
+  ACK_PROBE: 4,
+  NACK: 5,
+  CONTROL: 6,
+} as const;
+
+export class Outbox {
+  readonly #mask = SIZE - 1;
+  #head = 0;
+  #tail = 0;
+  readonly post = new Uint8Array(SIZE);
+  /** Local PDCID, 0 for an answer without a context. */
+  readonly localId = new Uint16Array(SIZE);
+  readonly remoteId = new Uint16Array(SIZE);
+  readonly path = new Int32Array(SIZE);
+  readonly entropy = new Int32Array(SIZE);
+  readonly psn = new Uint32Array(SIZE);
+  /** Response opcode, NACK code or control type. */
+  readonly code = new Uint8Array(SIZE);
+  readonly returnCode = new Uint8Array(SIZE);
+  readonly flags = new Uint8Array(SIZE);
+  readonly payload = new Uint32Array(SIZE);
+  readonly messageId = new Uint16Array(SIZE);
+  readonly jobId = new Uint32Array(SIZE);
+
+  get empty(): boolean {
+    return this.#head === this.#tail;
+  }
+
+  /** Reserves an entry, cleared. @returns its index; -1 when full */
+  add(post: number, path: number, localId: number, remoteId: number): number {
+    if (this.#tail - this.#head >= SIZE) return -1;
+    const i = this.#tail++ & this.#mask;
+    this.post[i] = post;
+    this.path[i] = path;
+    this.localId[i] = localId;
+    this.remoteId[i] = remoteId;
+    this.entropy[i] = 0;
+    this.psn[i] = 0;
+    this.code[i] = 0;
+    this.returnCode[i] = 0;
+    this.flags[i] = 0;
+    this.payload[i] = 0;
+    this.messageId[i] = 0;
+    this.jobId[i] = 0;
+    return i;
+  }
+
+  /** Takes the oldest entry; its fields stay readable until the next `add`. */
+  take(): number {
+    return this.#head++ & this.#mask;
+  }
+
+  clear(): void {
+    this.#head = this.#tail = 0;
+  }
+}
+
+const SIZE = 4096;

@@ -1,0 +1,193 @@
+/** Writers of PDS headers into a transmit slot. Each returns the bytes it wrote. @spec uet:pds/2 */
+import { psnDelta } from '../../../base/psn.ts';
+import type { Packet } from '../../../engine/packet.ts';
+import { byteLength } from '../../../wire/header.ts';
+import {
+  Ack,
+  AckCc,
+  ControlPacket,
+  FLAG_SYN,
+  Nack,
+  NextHeader,
+  PdsRequest,
+  PdsRequestSyn,
+  PdsType,
+} from '../../../wire/uet/pds.ts';
+import { Response, ResponseData } from '../../../wire/uet/ses.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+import type { StoredResponse } from './receive-window.ts';
+
+const { clearPsnOffset, psn: requestPsn, spdcid: requestSpdcid, dpdcid: requestDpdcid } = PdsRequest;
+const { psnOffset } = PdsRequestSyn;
+const { ackPsnOffset, cackPsn, spdcid: ackSpdcid, dpdcid: ackDpdcid } = Ack;
+const { mpr, sackPsnOffset, sackBitmap } = AckCc;
+const { nackCode, nackPsn, spdcid: nackSpdcid, dpdcid: nackDpdcid, payload: nackPayload } = Nack;
+const {
+  probeOpaque,
+  psn: controlPsn,
+  spdcid: controlSpdcid,
+  dpdcid: controlDpdcid,
+  payload: controlPayload,
+} = ControlPacket;
+
+/** Type, next header and flags are one 16-bit word; writing it whole costs one store instead of three. */
+const prologue = (view: DataView, at: number, type: number, nextHeader: number, flags: number): void =>
+  view.setUint16(at, (type << 11) | (nextHeader << 7) | flags);
+
+/** RUD or ROD request; in SYN form while the peer's PDCID is unknown. */
+export function writeRequest(
+  out: Packet,
+  context: DeliveryContext,
+  psn: number,
+  nextHeader: number,
+  flags: number,
+): number {
+  const { view, at } = out;
+  const syn = context.remoteId === 0;
+  prologue(view, at, context.ordered ? PdsType.ROD_REQ : PdsType.RUD_REQ, nextHeader, syn ? flags | FLAG_SYN : flags);
+  clearPsnOffset.set(view, at, psnDelta(psn, context.tx.clear));
+  requestPsn.set(view, at, psn);
+  requestSpdcid.set(view, at, context.localId);
+  // the SYN form has pdc_info (0) and psn_offset in the place of the peer's PDCID
+  requestDpdcid.set(view, at, context.remoteId);
+  if (syn) psnOffset.set(view, at, psnDelta(context.tx.start, psn));
+  return REQUEST_BYTES;
+}
+
+/** Control packet of a context. */
+export function writeControl(
+  out: Packet,
+  localId: number,
+  remoteId: number,
+  type: number,
+  psn: number,
+  payload: number,
+  flags: number,
+  opaque: number,
+): number {
+  const { view, at } = out;
+  prologue(view, at, PdsType.CP, type, flags);
+  probeOpaque.set(view, at, opaque);
+  controlPsn.set(view, at, psn);
+  controlSpdcid.set(view, at, localId);
+  controlDpdcid.set(view, at, remoteId);
+  controlPayload.set(view, at, payload);
+  return CONTROL_BYTES;
+}
+
+/** NACK; its PDCIDs may be 0. */
+export function writeNack(
+  out: Packet,
+  code: number,
+  psn: number,
+  localId: number,
+  remoteId: number,
+  payload: number,
+  flags: number,
+): number {
+  const { view, at } = out;
+  prologue(view, at, PdsType.NACK, NextHeader.NONE, flags);
+  view.setUint16(at + 2, 0);
+  nackCode.set(view, at, code);
+  nackPsn.set(view, at, psn);
+  nackSpdcid.set(view, at, localId);
+  nackDpdcid.set(view, at, remoteId);
+  nackPayload.set(view, at, payload);
+  return NACK_BYTES;
+}
+
+/** Plain ACK. */
+export function writeAck(
+  out: Packet,
+  localId: number,
+  remoteId: number,
+  cack: number,
+  offset: number,
+  nextHeader: number,
+  flags: number,
+): number {
+  const { view, at } = out;
+  prologue(view, at, PdsType.ACK, nextHeader, flags);
+  ackPsnOffset.set(view, at, offset);
+  cackPsn.set(view, at, cack);
+  ackSpdcid.set(view, at, localId);
+  ackDpdcid.set(view, at, remoteId);
+  return ACK_BYTES;
+}
+
+/**
+ * ACK_CC: the same with window and SACK bitmap. Congestion state says nothing yet (all zero: service time invalid).
+ * @param sackBase - PSN of bit 0
+ */
+export function writeAckCc(
+  out: Packet,
+  context: DeliveryContext,
+  offset: number,
+  nextHeader: number,
+  flags: number,
+  sackBase: number,
+): number {
+  const { rx } = context;
+  writeAck(out, context.localId, context.remoteId, rx.cack, offset, nextHeader, flags);
+  const { view, at } = out;
+  prologue(view, at, PdsType.ACK_CC, nextHeader, flags);
+  for (let i = ACK_BYTES; i < ACK_CC_BYTES; i += 4) view.setUint32(at + i, 0);
+  mpr.set(view, at, rx.range >> 7);
+  sackPsnOffset.set(view, at, psnDelta(rx.cack, sackBase));
+  sackBitmap.lo.set(view, at, rx.arrivals(sackBase));
+  sackBitmap.hi.set(view, at, rx.arrivals((sackBase + 32) >>> 0));
+  return ACK_CC_BYTES;
+}
+
+/** RESPONSE header at `at`. */
+export function writeResponse(
+  out: Packet,
+  at: number,
+  opcode: number,
+  code: number,
+  messageId: number,
+  generation: number,
+  jobId: number,
+  modifiedLength: number,
+): number {
+  const { view } = out;
+  view.setUint16(at, (opcode << 8) | code); // list EXPECTED, version 0
+  Response.messageId.set(view, at, messageId);
+  Response.riGeneration.set(view, at, generation);
+  Response.jobId.set(view, at, jobId);
+  Response.modifiedLength.set(view, at, modifiedLength);
+  return RESPONSE_BYTES;
+}
+
+/** The response kept for a PSN, with its data where it has some. */
+export function writeStored(out: Packet, at: number, stored: StoredResponse): number {
+  if (!stored.withData) {
+    return writeResponse(
+      out,
+      at,
+      stored.opcode,
+      stored.code,
+      stored.messageId,
+      stored.generation,
+      stored.jobId,
+      stored.modifiedLength,
+    );
+  }
+  const { view } = out;
+  for (let i = 0; i < RESPONSE_DATA_BYTES; i += 4) view.setUint32(at + i, 0);
+  view.setUint16(at, (stored.opcode << 8) | stored.code);
+  ResponseData.jobId.set(view, at, stored.jobId);
+  ResponseData.readRequestMessageId.set(view, at, stored.messageId);
+  ResponseData.payloadLength.set(view, at, stored.dataLength);
+  ResponseData.modifiedLength.set(view, at, stored.dataLength);
+  for (let i = 0; i < stored.dataLength; i++) view.setUint8(at + RESPONSE_DATA_BYTES + i, stored.data[i]!);
+  return RESPONSE_DATA_BYTES + stored.dataLength;
+}
+
+export const REQUEST_BYTES = byteLength(PdsRequest);
+const CONTROL_BYTES = byteLength(ControlPacket);
+const NACK_BYTES = byteLength(Nack);
+export const ACK_BYTES = byteLength(Ack);
+const ACK_CC_BYTES = byteLength(AckCc);
+const RESPONSE_BYTES = byteLength(Response);
+const RESPONSE_DATA_BYTES = byteLength(ResponseData);

@@ -1,0 +1,548 @@
+/**
+ * The source's half of packet delivery: what leaves and when, what acknowledgements and NACKs do, time-outs, and the
+ * close of a context.
+ *
+ * @spec uet:pds/3.7 uet:pds/3.8 uet:pds/4.6 uet:pds/4.7 uet:pds/5
+ */
+import { psnAdd, psnAfter, psnBefore, psnDelta } from '../../../base/psn.ts';
+import type { Packet } from '../../../engine/packet.ts';
+import { Status } from '../../../engine/status.ts';
+import { type Nanos, NEVER } from '../../../engine/time.ts';
+import {
+  Ack,
+  AckCc,
+  AckProbe,
+  AckRequest,
+  ControlType,
+  FLAG_AR,
+  FLAG_P,
+  FLAG_RETX,
+  Nack,
+  NackCode,
+  NextHeader,
+  PdsType,
+  pdsLength,
+  sesLength,
+} from '../../../wire/uet/pds.ts';
+import { Response, ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
+import type { Core } from '../core.ts';
+import { EVENT } from '../drops.ts';
+import type { Initiator } from '../ses/initiator.ts';
+import type { Message } from '../ses/message.ts';
+import { ResponseFields } from '../ses/response-fields.ts';
+import type { Target } from '../ses/target.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+import { nackRow } from './nacks.ts';
+import { writeControl, writeRequest } from './packets.ts';
+import { Kind, Sent } from './send-window.ts';
+import { PdcState } from './states.ts';
+
+const { ackPsnOffset, cackPsn, spdcid: ackSpdcid, dpdcid: ackDpdcid, req } = Ack;
+const { mpr, sackPsnOffset, sackBitmap } = AckCc;
+const { nackCode, nackPsn, spdcid: nackSpdcid, dpdcid: nackDpdcid, payload: nackPayload, nt } = Nack;
+
+export class Source {
+  readonly #core: Core;
+  readonly #initiator: Initiator;
+  readonly #target: Target;
+  readonly #resubmit: (message: Message) => void;
+  readonly #response = new ResponseFields();
+
+  /** @param resubmit - finds another context for a message whose own is gone */
+  constructor(core: Core, initiator: Initiator, target: Target, resubmit: (message: Message) => void) {
+    this.#core = core;
+    this.#initiator = initiator;
+    this.#target = target;
+    this.#resubmit = resubmit;
+  }
+
+  /** Fills `out` with the next packet of the context that is tracked by PSN; false when there is none now. */
+  transmit(now: Nanos, context: DeliveryContext, out: Packet): boolean {
+    const { tx } = context;
+    if (context.retryHead >= 0) this.#initiator.resume(now, context);
+    if (tx.lost > 0) {
+      if (tx.inFlight >= context.cc.packets) return false;
+      return this.#resend(now, context, out);
+    }
+    if (tx.inFlight >= context.cc.packets || !tx.open) return false;
+    if (context.remoteId === 0 && psnDelta(tx.start, tx.next) > MAX_PSN_OFFSET) return false;
+    if (context.returns !== undefined && context.returns.count > 0) {
+      const psn = this.#push(now, context, Kind.RETURN, 0, 0, context.returns.peekLength());
+      context.returns.take(psn);
+      this.#writePacket(context, out, psn, context.returns.count === 0 ? FLAG_AR : this.#arIfClosing(context));
+      return true;
+    }
+    if (!context.initiator) return false;
+    if (this.#initiator.plan(context)) {
+      const { kind, ref, offset, length, last } = this.#initiator.planned;
+      const psn = this.#push(now, context, kind, ref, offset, length);
+      this.#initiator.planTaken(context);
+      this.#writePacket(context, out, psn, last && context.queueHead < 0 ? FLAG_AR : this.#arIfClosing(context));
+      return true;
+    }
+    return this.#advanceClose(now, context, out);
+  }
+
+  /** ACK, ACK_CC or ACK_CCX. */
+  acknowledgement(now: Nanos, packet: Packet, type: number, nextHeader: number, flags: number): void {
+    const core = this.#core;
+    const { view, at } = packet;
+    const context = core.contexts.get(ackDpdcid.get(view, at));
+    if (context === undefined) return core.drop('unknown_pdc');
+    if (context.path !== packet.path) return core.drop('peer_mismatch');
+    const spdcid = ackSpdcid.get(view, at);
+    if (spdcid === 0 || (context.remoteId !== 0 && context.remoteId !== spdcid)) return core.drop('pdc_mismatch');
+    const { tx } = context;
+    const cack = cackPsn.get(view, at);
+    if (psnDelta(tx.start, cack) < -1 || !psnBefore(cack, tx.next)) return core.drop('ack_range');
+    const probe = (flags & FLAG_P) !== 0;
+    const ackPsn = psnAdd(cack, ackPsnOffset.get(view, at));
+    if (!probe && !psnBefore(ackPsn, tx.next)) return core.drop('ack_range');
+    if (
+      nextHeader !== NextHeader.NONE &&
+      (nextHeader < NextHeader.RESPONSE || nextHeader > NextHeader.RESPONSE_DATA_SMALL)
+    ) {
+      return core.drop('next_header');
+    }
+    const header = pdsLength(type);
+    if (packet.length < header + sesLength(nextHeader)) return core.drop('next_header');
+    core.count(EVENT.received_acks);
+    context.lastActivity = now;
+    if (context.remoteId === 0) {
+      context.remoteId = spdcid;
+      if (context.state === PdcState.CREATING) core.enter(context, PdcState.ESTABLISHED, 'acknowledgement');
+    }
+    const base = tx.base;
+    let acked = 0;
+    if (!probe && tx.pending(ackPsn)) {
+      const i = ackPsn & tx.mask;
+      if (tx.retries[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, now - tx.sentAt[i]!);
+      if (nextHeader !== NextHeader.NONE) this.#deliver(now, context, packet, ackPsn, at + header, nextHeader);
+      acked += this.#ackOne(now, context, ackPsn);
+    }
+    const withState = type !== PdsType.ACK;
+    if (!psnBefore(cack, tx.cackSeen)) {
+      tx.cackSeen = cack;
+      if (withState) tx.range = Math.max(1, mpr.get(view, at)) * 128;
+    }
+    for (let psn = tx.base; !psnAfter(psn, cack); psn = psnAdd(psn, 1)) acked += this.#ackOne(now, context, psn);
+    if (withState) this.#selective(now, context, packet, cack, probe);
+    if (context.state === PdcState.CLOSED) return; // the last of these finished a close
+    tx.advance();
+    if (acked > 0) context.cc.onAck(acked);
+    if (tx.base !== base) {
+      context.progressAt = now;
+      context.backoff = 0;
+      context.probed = false;
+    }
+    this.#requested(now, context, req.get(view, at), ackPsn);
+    core.makeReady(context);
+    this.rearm(now, context);
+  }
+
+  /** NACK: the table says what the code asks for. */
+  refusal(now: Nanos, packet: Packet): void {
+    const core = this.#core;
+    const { view, at } = packet;
+    if (nt.get(view, at) === 1) return core.drop('nack_range');
+    const context = core.contexts.get(nackDpdcid.get(view, at));
+    if (context === undefined) return core.drop('unknown_pdc');
+    if (context.path !== packet.path) return core.drop('peer_mismatch');
+    const psn = nackPsn.get(view, at);
+    const { tx } = context;
+    if (!tx.pending(psn)) return core.drop('nack_range');
+    const spdcid = nackSpdcid.get(view, at);
+    if (spdcid !== 0 && context.remoteId !== 0 && context.remoteId !== spdcid) return core.drop('pdc_mismatch');
+    const code = nackCode.get(view, at);
+    const row = nackRow(code);
+    if (row.reaction === 'ignore') return core.drop('nack_code');
+    core.count(EVENT.received_nacks);
+    context.lastActivity = now;
+    const i = psn & tx.mask;
+    switch (row.reaction) {
+      case 'fail':
+      case 'reopen':
+        return this.#fatal(now, context, code, row.reaction === 'reopen');
+      case 'later':
+        context.progressAt = now;
+        break;
+      case 'goBack': {
+        const expected = nackPayload.get(view, at);
+        if (!tx.holds(expected) && expected !== tx.next) return core.drop('nack_range');
+        const count = tx.loseFrom(expected);
+        if (count > 0) this.#lossSeen(context, count);
+        break;
+      }
+      case 'resendNow':
+      case 'repeatRead':
+        if (++tx.refusals[i]! > core.settings.maxNackRetries)
+          return this.fail(now, context, Status.RETRY_EXC_ERR, code, false);
+        tx.lose(psn);
+        break;
+      case 'resend': {
+        const tries = ++tx.refusals[i]!;
+        const limit = core.settings.maxNackRetries;
+        if (limit < NO_NACK_LIMIT && tries > limit) return this.fail(now, context, Status.RETRY_EXC_ERR, code, false);
+        tx.refuse(psn);
+        const wait = Math.min(core.settings.nackRetx * 2 ** (tries - 1), MAX_NACK_WAIT);
+        context.refusedUntil = Math.min(context.refusedUntil, now + wait);
+        context.progressAt = Math.max(context.progressAt, now + wait);
+        break;
+      }
+    }
+    core.makeReady(context);
+    this.rearm(now, context);
+  }
+
+  /** Deadlines of the context that may have passed. */
+  expire(now: Nanos, context: DeliveryContext): void {
+    const core = this.#core;
+    const { tx } = context;
+    if (now >= context.refusedUntil) {
+      context.refusedUntil = NEVER;
+      tx.retryRefused();
+      core.makeReady(context);
+    }
+    if (tx.outstanding > 0 && now >= this.#rtoDue(context)) {
+      if (!this.#timeout(now, context)) return;
+    } else if (this.#tailDue(context) <= now) {
+      context.probed = true;
+      context.probeSerial = tx.serials;
+      context.probeOpaque = (context.probeOpaque + 1) & 0xffff;
+      core.count(EVENT.probes);
+      core.control(context, ControlType.PROBE, 0, tx.base, FLAG_AR, context.probeOpaque);
+    }
+    if (now >= context.clearDue) this.sendClear(context);
+    if (now >= context.retryAt) core.makeReady(context);
+    if (now >= context.closeDue) return this.fail(now, context, Status.REM_ABORT_ERR, NackCode.CLOSING_IN_ERR, false);
+    if (now >= context.lastActivity + core.settings.idleTime && context.resting) {
+      context.lastActivity = now;
+      this.beginClose(now, context);
+    }
+    this.rearm(now, context);
+  }
+
+  /** Starts the orderly end of a context. */
+  beginClose(now: Nanos, context: DeliveryContext): void {
+    const core = this.#core;
+    if (context.state !== PdcState.ESTABLISHED && context.state !== PdcState.CREATING) return;
+    core.enter(context, PdcState.QUIESCE, 'close');
+    if (!context.initiator) {
+      // the target only asks; the initiator closes
+      this.#push(now, context, Kind.CONTROL, ControlType.CLOSE_REQUEST, 0, 0);
+      context.tx.lose(psnAdd(context.tx.next, -1));
+      context.closeDue = now + core.settings.closeRequestTime;
+      core.wake(context, context.closeDue);
+    }
+    core.makeReady(context);
+  }
+
+  /** Tells the peer that responses up to CLEAR_PSN have been seen. */
+  sendClear(context: DeliveryContext): void {
+    context.clearDue = NEVER;
+    context.clearOwed = -1;
+    if (context.remoteId !== 0) this.#core.control(context, ControlType.CLEAR_COMMAND, 0, context.tx.clear, 0);
+  }
+
+  /** Gives a context up and reports everything on it. */
+  fail(now: Nanos, context: DeliveryContext, status: number, vendorStatus: number, movable: boolean): void {
+    this.#core.count(EVENT.contexts_failed);
+    const moved = this.#initiator.contextFailed(context, status, vendorStatus, movable);
+    this.release(now, context, 'failed');
+    for (let i = moved; i >= 0; ) {
+      const message = this.#initiator.messages.at(i);
+      i = message.next;
+      this.#resubmit(message);
+    }
+  }
+
+  /** Ends a context without anything left to report. */
+  release(now: Nanos, context: DeliveryContext, why: string): void {
+    const core = this.#core;
+    this.#target.contextClosed(context);
+    core.enter(context, PdcState.CLOSED, why);
+    core.timers.set(context.slot, NEVER);
+    context.ackWanted = false;
+    core.contexts.release(now, context, now + core.settings.synSafetyTime);
+    core.count(EVENT.contexts_closed);
+  }
+
+  /** Sets the context's deadline to its earliest timer. */
+  rearm(now: Nanos, context: DeliveryContext): void {
+    if (context.state === PdcState.CLOSED) return;
+    let due = context.lastActivity + this.#core.settings.idleTime;
+    if (context.tx.outstanding > 0) due = Math.min(due, this.#rtoDue(context), this.#tailDue(context));
+    if (context.ackWanted) due = Math.min(due, context.ackDue);
+    due = Math.min(due, context.refusedUntil, context.clearDue, context.closeDue);
+    if (context.retryHead >= 0 && !(context.ordered && context.openMessages > 0)) due = Math.min(due, context.retryAt);
+    // a deadline that has passed and was not acted upon must not spin
+    this.#core.timers.set(context.slot, Math.max(due, now + 1));
+  }
+
+  #push(now: Nanos, context: DeliveryContext, kind: number, ref: number, offset: number, length: number): number {
+    const { tx } = context;
+    if (tx.outstanding === 0) {
+      context.progressAt = now;
+      context.backoff = 0;
+      context.probed = false;
+      this.#core.wake(context, now + Math.min(this.#core.settings.tailLoss || NEVER, this.#core.settings.rtoInit));
+    }
+    context.lastActivity = now;
+    this.#core.count(EVENT.sent_requests);
+    return tx.push(now, kind, ref, offset, length);
+  }
+
+  #resend(now: Nanos, context: DeliveryContext, out: Packet): boolean {
+    const { tx } = context;
+    const psn = tx.firstLost();
+    const i = psn & tx.mask;
+    const kind = tx.kind[i]!;
+    const firstTime = kind === Kind.CONTROL && tx.retries[i] === 0 && tx.refusals[i] === 0 && tx.length[i] === 0;
+    tx.resent(now, psn);
+    if (tx.retries[i]! === 0) tx.retries[i] = 1;
+    if (kind === Kind.REQUEST) this.#initiator.messages.at(tx.ref[i]!).resent = true;
+    if (!firstTime) this.#core.count(EVENT.retransmitted_packets);
+    context.lastActivity = now;
+    this.#writePacket(context, out, psn, firstTime ? FLAG_AR : FLAG_RETX | FLAG_AR);
+    if (firstTime) tx.length[i] = 1; // marks a control packet as sent
+    return true;
+  }
+
+  /** Headers of the packet that `psn` stands for. */
+  #writePacket(context: DeliveryContext, out: Packet, psn: number, flags: number): void {
+    const { tx } = context;
+    const i = psn & tx.mask;
+    out.path = context.path;
+    out.entropy = context.entropy;
+    out.control = false;
+    const kind = tx.kind[i]!;
+    if (kind === Kind.CONTROL) {
+      out.control = true;
+      out.length = writeControl(out, context.localId, context.remoteId, tx.ref[i]!, psn, 0, flags, 0);
+      return;
+    }
+    if (kind === Kind.RETURN) {
+      this.#writeReturn(context, out, psn, flags);
+      return;
+    }
+    const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags);
+    out.length =
+      length + this.#initiator.write(context, out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
+    this.#cleared(context);
+  }
+
+  /** Read data on its way back. */
+  #writeReturn(context: DeliveryContext, out: Packet, psn: number, flags: number): void {
+    const { slots } = context.returns!;
+    const i = psn & context.tx.mask;
+    const { view } = out;
+    const small = slots.small[i] === 1;
+    const at =
+      out.at +
+      writeRequest(out, context, psn, small ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA, flags);
+    const gone = this.#core.services.dma.target(slots.region[i]!) === undefined;
+    const length = gone ? 0 : slots.length[i]!;
+    const code = gone ? ReturnCode.BAD_MKEY : ReturnCode.OK;
+    const bytes = sesLength(small ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA);
+    for (let n = 0; n < bytes; n += 4) view.setUint32(at + n, 0);
+    view.setUint16(at, (SesResponseOpcode.RESPONSE_W_DATA << 8) | code);
+    if (small) {
+      ResponseDataSmall.payloadLength.set(view, at, length);
+      ResponseDataSmall.jobId.set(view, at, slots.jobId[i]!);
+      ResponseDataSmall.originalRequestPsn.set(view, at, slots.psn[i]!);
+    } else {
+      ResponseData.jobId.set(view, at, slots.jobId[i]!);
+      ResponseData.readRequestMessageId.set(view, at, slots.messageId[i]!);
+      ResponseData.payloadLength.set(view, at, length);
+      ResponseData.modifiedLength.set(view, at, slots.total[i]!);
+      ResponseData.messageOffset.set(view, at, slots.messageOffset[i]!);
+    }
+    if (length > 0) out.gather(slots.region[i]!, slots.offset[i]!, length);
+    out.length = at + bytes - out.at;
+    this.#cleared(context);
+  }
+
+  /** The request that was just written carries CLEAR_PSN. */
+  #cleared(context: DeliveryContext): void {
+    if (context.clearOwed < 0 || psnAfter(context.clearOwed, context.tx.clear)) return;
+    context.clearOwed = -1;
+    context.clearDue = NEVER;
+  }
+
+  /** The window is about to close: ask for an acknowledgement that opens it. */
+  #arIfClosing(context: DeliveryContext): number {
+    const { tx } = context;
+    return tx.inFlight >= context.cc.packets || !tx.open ? FLAG_AR : 0;
+  }
+
+  /** QUIESCE and beyond, at the initiator. @returns true when `out` holds the Close Command */
+  #advanceClose(now: Nanos, context: DeliveryContext, out: Packet): boolean {
+    const core = this.#core;
+    if (
+      context.state === PdcState.QUIESCE &&
+      context.openMessages === 0 &&
+      context.queueHead < 0 &&
+      context.retryHead < 0
+    ) {
+      core.enter(context, PdcState.ACK_WAIT, 'last message done');
+    }
+    if (context.state !== PdcState.ACK_WAIT || context.tx.outstanding > 0) return false;
+    if (context.remoteId === 0) {
+      this.release(now, context, 'never answered, nothing left');
+      return false;
+    }
+    core.enter(context, PdcState.CLOSE, 'all acknowledged');
+    const psn = this.#push(now, context, Kind.CONTROL, ControlType.CLOSE_COMMAND, 0, 1);
+    this.#writePacket(context, out, psn, FLAG_AR);
+    return true;
+  }
+
+  /** One PSN becomes acknowledged. @returns 1 if it was not before */
+  #ackOne(now: Nanos, context: DeliveryContext, psn: number): number {
+    const { tx } = context;
+    if (!tx.acknowledge(psn)) return 0;
+    const i = psn & tx.mask;
+    const kind = tx.kind[i]!;
+    if (kind === Kind.REQUEST || kind === Kind.ABORT) this.#initiator.acknowledged(now, context, tx.ref[i]!);
+    else if (kind === Kind.CONTROL && tx.ref[i] === ControlType.CLOSE_COMMAND) {
+      this.release(now, context, 'close acknowledged');
+    }
+    return 1;
+  }
+
+  /** The semantic response that came with an acknowledgement belongs to ACK_PSN. */
+  #deliver(now: Nanos, context: DeliveryContext, packet: Packet, psn: number, at: number, nextHeader: number): void {
+    const { view } = packet;
+    const { tx } = context;
+    const i = psn & tx.mask;
+    if (tx.kind[i] !== Kind.REQUEST) return;
+    const response = this.#response;
+    const opcode = Response.opcode.get(view, at);
+    response.code = Response.returnCode.get(view, at);
+    if (nextHeader === NextHeader.RESPONSE) {
+      if (opcode === SesResponseOpcode.DEFAULT_RESPONSE || opcode === SesResponseOpcode.NO_RESPONSE) return;
+      response.explicit = opcode === SesResponseOpcode.RESPONSE;
+      response.generation = Response.riGeneration.get(view, at);
+      response.modifiedLength = Response.modifiedLength.get(view, at);
+      this.#initiator.answered(context, tx.ref[i]!, response);
+      return;
+    }
+    const small = nextHeader === NextHeader.RESPONSE_DATA_SMALL;
+    const length = small ? ResponseDataSmall.payloadLength.get(view, at) : ResponseData.payloadLength.get(view, at);
+    const header = sesLength(nextHeader);
+    const id = this.#initiator.messages.at(tx.ref[i]!).messageId;
+    if (at - packet.at + header + length > packet.length) return this.#core.drop('response');
+    const offset = small ? 0 : ResponseData.messageOffset.get(view, at);
+    const placed =
+      response.code === ReturnCode.OK
+        ? this.#initiator.data(now, context, id, offset, packet, at + header, length)
+        : this.#initiator.dataFailed(now, context, id, offset, response.code);
+    if (!placed) this.#core.drop('response');
+  }
+
+  /** SACK bitmap: what arrived out of order, and what is therefore missing. */
+  #selective(now: Nanos, context: DeliveryContext, packet: Packet, cack: number, probe: boolean): void {
+    const { view, at } = packet;
+    const { tx } = context;
+    const base = psnAdd(cack, sackPsnOffset.get(view, at));
+    const lo = sackBitmap.lo.get(view, at);
+    const hi = sackBitmap.hi.get(view, at);
+    for (let n = 0, bits = lo; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
+    for (let n = 32, bits = hi; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
+    tx.advance();
+    if (context.ordered) {
+      if (probe && tx.outstanding > 0 && AckProbe.probeOpaque.get(view, at) === context.probeOpaque && context.probed) {
+        if (tx.serial[tx.base & tx.mask]! <= context.probeSerial) this.#lossSeen(context, tx.loseFrom(tx.base));
+      }
+      return;
+    }
+    let lost = 0;
+    if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
+      lost += tx.loseUnprobed(psnAdd(base, 64), context.probeSerial);
+      context.progressAt = now;
+      context.probed = tx.lost === 0; // what is sent again may need another probe
+    }
+    if ((lo | hi) !== 0) lost += tx.inferLosses(this.#core.settings.reorderPackets);
+    if (lost > 0) this.#lossSeen(context, lost);
+  }
+
+  #lossSeen(context: DeliveryContext, count: number): void {
+    if (count === 0) return;
+    this.#core.count(EVENT.lost_packets, count);
+    if (context.tx.arrivedSerial < context.recoverySerial) return;
+    context.recoverySerial = context.tx.serials;
+    context.cc.onLoss();
+  }
+
+  /** The `req` bits of an acknowledgement. */
+  #requested(now: Nanos, context: DeliveryContext, request: number, psn: number): void {
+    if (request === AckRequest.CLEAR) {
+      if (context.clearOwed < 0 || psnAfter(psn, context.clearOwed)) context.clearOwed = psn;
+      const idle = context.queueHead < 0 && context.current < 0;
+      if (idle && !psnAfter(context.clearOwed, context.tx.clear)) this.sendClear(context);
+      else if (context.clearDue === NEVER) context.clearDue = now + this.#core.settings.clearTime;
+    } else if (request === AckRequest.CLOSE && context.initiator) this.beginClose(now, context);
+  }
+
+  /** The peer says that the context is of no use any more. */
+  #fatal(now: Nanos, context: DeliveryContext, code: number, movable: boolean): void {
+    if (context.state === PdcState.CLOSE) {
+      this.release(now, context, 'close refused: the peer has closed');
+      return;
+    }
+    this.fail(now, context, movable ? Status.REM_OP_ERR : Status.REM_ABORT_ERR, code, movable);
+  }
+
+  /** The retransmission time-out. @returns false when the context is gone */
+  #timeout(now: Nanos, context: DeliveryContext): boolean {
+    const core = this.#core;
+    const { tx } = context;
+    const i = tx.base & tx.mask;
+    const { maxRtoRetries } = core.settings;
+    core.count(EVENT.timeouts);
+    if (maxRtoRetries < NO_RTO_LIMIT && tx.retries[i]! > maxRtoRetries) {
+      if (context.state === PdcState.CLOSE) this.release(now, context, 'close never acknowledged');
+      else this.fail(now, context, Status.RETRY_EXC_ERR, 0, false);
+      return false;
+    }
+    if (tx.retries[i]! < 255) tx.retries[i]!++;
+    if (context.ordered) tx.loseFrom(tx.base);
+    else if (tx.state[i] === Sent.ARRIVED) {
+      // the packet is there but its response is not: ask for that, not for the data again
+      const ref = tx.kind[i] === Kind.REQUEST ? this.#initiator.messages.at(tx.ref[i]!).messageId : 0;
+      core.control(context, ControlType.ACK_REQUEST, tx.base, ref, FLAG_AR);
+    }
+    const lost = tx.loseSentBefore(now - this.#rto(context));
+    if (lost > 0) core.count(EVENT.lost_packets, lost);
+    context.cc.onTimeout();
+    context.progressAt = now;
+    context.probed = false;
+    context.backoff++;
+    core.makeReady(context);
+    return true;
+  }
+
+  #rto(context: DeliveryContext): number {
+    return Math.max(this.#core.settings.rtoInit, 4 * context.srtt);
+  }
+
+  #rtoDue(context: DeliveryContext): Nanos {
+    return context.progressAt + Math.min(this.#rto(context) * 2 ** context.backoff, MAX_RTO);
+  }
+
+  #tailDue(context: DeliveryContext): Nanos {
+    const { tailLoss } = this.#core.settings;
+    if (tailLoss === 0 || context.probed || context.remoteId === 0 || context.tx.outstanding === 0) return NEVER;
+    return context.progressAt + Math.max(tailLoss, 2 * context.srtt);
+  }
+
+  #sample(context: DeliveryContext, rtt: number): void {
+    context.srtt = context.srtt === 0 ? rtt : context.srtt + (rtt - context.srtt) / 8;
+  }
+}
+
+const MAX_PSN_OFFSET = 4095;
+const MAX_RTO: Nanos = 8_000_000_000;
+const MAX_NACK_WAIT: Nanos = 1_000_000_000;
+const NO_RTO_LIMIT = 15;
+const NO_NACK_LIMIT = 31;

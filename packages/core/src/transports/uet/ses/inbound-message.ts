@@ -1,0 +1,45 @@
+/** A message that is arriving: what its packets must agree on, and how much of it is here. @spec uet:ses/2.9 */
+import { ReceiveWork } from '../../../engine/work.ts';
+
+export class InboundMessage {
+  /** Next incomplete message of the same delivery context. */
+  next: InboundMessage | undefined = undefined;
+  messageId = 0;
+  opcode = 0;
+  /** Device handle of the queue pair that it is for; 0 when it was refused before one was found. */
+  qp = 0;
+  qpn = 0;
+  pd = 0;
+  total = 0;
+  /** Payload bytes seen, placed or refused. */
+  received = 0;
+  /** Return code of a message that failed; 0 while all is well. */
+  failed = 0;
+  keyLo = 0;
+  keyHi = 0;
+  offset = 0;
+  hasImm = false;
+  immLo = 0;
+  immHi = 0;
+  jobId = 0;
+  initiator = 0;
+  resource = 0;
+  /** The receive that a SEND fills. */
+  readonly receive = new ReceiveWork();
+  /** Bytes of the message that fit the receive. */
+  accepted = 0;
+
+  open(messageId: number, opcode: number, total: number): void {
+    this.next = undefined;
+    this.messageId = messageId;
+    this.opcode = opcode;
+    this.total = total;
+    this.qp = this.qpn = this.pd = this.received = this.failed = this.accepted = 0;
+    this.hasImm = false;
+    this.immLo = this.immHi = 0;
+  }
+
+  get complete(): boolean {
+    return this.received >= this.total;
+  }
+}

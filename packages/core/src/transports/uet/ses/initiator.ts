@@ -1,0 +1,530 @@
+/**
+ * The initiator's half of the semantic sublayer: turns work requests into messages and packets, and what comes back
+ * into completions. Which packet leaves when is decided below (pds); what it says is decided here.
+ *
+ * @spec uet:ses/2 uet:ses/3 verbs/5.12
+ */
+import type { Packet } from '../../../engine/packet.ts';
+import { CompletionOpcode, Status, WorkOpcode } from '../../../engine/status.ts';
+import { type Nanos, NEVER } from '../../../engine/time.ts';
+import { CompletionRecord } from '../../../engine/work.ts';
+import { byteLength } from '../../../wire/header.ts';
+import { RequestStd, RequestStdNext, SesOpcode } from '../../../wire/uet/ses.ts';
+import type { Core } from '../core.ts';
+import { EVENT } from '../drops.ts';
+import type { DeliveryContext } from '../pds/delivery-context.ts';
+import { Kind } from '../pds/send-window.ts';
+import { PdcState } from '../pds/states.ts';
+import type { LocalQueuePair } from '../queue-pairs.ts';
+import { returnCode } from '../return-codes.ts';
+import type { Message } from './message.ts';
+import { MessageTable } from './message-table.ts';
+import type { ResponseFields } from './response-fields.ts';
+import { scatter } from './scatter.ts';
+
+const { opcode, ie, rel, hd, eom, som, messageId, riGeneration, jobId, pidOnFep, resourceIndex } = RequestStd;
+const { bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
+const { payloadLength, messageOffset } = RequestStdNext;
+
+export class Initiator {
+  readonly messages: MessageTable;
+  readonly #core: Core;
+  readonly #mtu: number;
+  readonly #inlineRegion: number;
+  readonly #completion = new CompletionRecord();
+  /** Set by {@link plan}: what the next packet of a context carries. */
+  readonly planned = { kind: 0, ref: 0, offset: 0, length: 0, last: false };
+  #sequence = 0;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#mtu = core.config.payloadMtu;
+    this.messages = new MessageTable(core.settings.maxMessages);
+    this.#inlineRegion = core.services.dma.attach({ bytes: this.messages.inlineBytes, address: 0 });
+  }
+
+  /** Releases what the engine registered for itself. */
+  dispose(): void {
+    this.#core.services.dma.detach(this.#inlineRegion);
+  }
+
+  /**
+   * Takes the next request of a queue pair.
+   * @returns the message, or undefined when there is no work or no room; locally wrong requests are completed here
+   */
+  take(qp: LocalQueuePair): Message | undefined {
+    for (;;) {
+      const message = this.messages.allocate();
+      if (message === undefined) return undefined;
+      const { work } = message;
+      work.inlineRegion = this.#inlineRegion;
+      work.inlineOffset = this.messages.inlineOffset(message);
+      if (!this.#core.services.takeSend(qp.config.qp, work)) {
+        this.messages.release(message);
+        return undefined;
+      }
+      message.restart();
+      message.qp = qp.config.qp;
+      message.sourceId = qp.config.sourceId;
+      message.ordered = qp.config.ordered;
+      message.sequence = this.#sequence++;
+      message.tries = message.moves = 0;
+      message.next = -1;
+      if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
+      if (work.status !== Status.SUCCESS) {
+        message.status = work.status;
+        this.finish(message);
+        continue;
+      }
+      message.sesOpcode =
+        work.opcode === WorkOpcode.RDMA_READ
+          ? SesOpcode.READ
+          : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
+            ? SesOpcode.SEND
+            : SesOpcode.WRITE;
+      message.packets = Math.max(1, Math.ceil(work.length / this.#mtu));
+      return message;
+    }
+  }
+
+  /** Queues a message on a context. */
+  enqueue(context: DeliveryContext, message: Message): void {
+    message.next = -1;
+    if (context.queueTail < 0) context.queueHead = message.index;
+    else this.messages.at(context.queueTail).next = message.index;
+    context.queueTail = message.index;
+  }
+
+  /** Says what the next new packet of the context is; false when it has none (or must wait). */
+  plan(context: DeliveryContext): boolean {
+    const planned = this.planned;
+    if (context.current < 0 && !this.#start(context)) return false;
+    const message = this.messages.at(context.current);
+    planned.ref = message.index;
+    if (message.status !== Status.SUCCESS) {
+      // refused in the middle: tell the target that no more will come
+      planned.kind = Kind.ABORT;
+      planned.offset = message.sent * this.#mtu;
+      planned.length = 0;
+      planned.last = true;
+      return true;
+    }
+    const isRead = message.sesOpcode === SesOpcode.READ;
+    if (isRead && context.readsInFlight >= context.tx.slots >> 1) return false;
+    planned.kind = Kind.REQUEST;
+    planned.offset = message.sent * this.#mtu;
+    planned.length = Math.min(this.#mtu, message.work.length - planned.offset);
+    planned.last = message.sent + 1 === message.packets;
+    return true;
+  }
+
+  /** The planned packet got a PSN. */
+  planTaken(context: DeliveryContext): void {
+    const message = this.messages.at(this.planned.ref);
+    message.unacked++;
+    if (this.planned.kind === Kind.ABORT) message.aborted = true;
+    else {
+      message.sent++;
+      if (message.sesOpcode === SesOpcode.READ && message.work.length > 0) context.readsInFlight++;
+    }
+    if (this.planned.last) context.current = -1;
+  }
+
+  /**
+   * Writes the semantic header of a packet at `at` and names its payload.
+   * @returns bytes of header
+   */
+  write(
+    context: DeliveryContext,
+    out: Packet,
+    at: number,
+    kind: number,
+    ref: number,
+    offset: number,
+    length: number,
+  ): number {
+    const { view } = out;
+    const message = this.messages.at(ref);
+    const { work } = message;
+    const abort = kind === Kind.ABORT;
+    const first = offset === 0 && !abort;
+    const last = abort || offset + length >= work.length;
+    for (let i = 0; i < STD_BYTES; i += 4) view.setUint32(at + i, 0);
+    opcode.set(view, at, abort ? SesOpcode.MSG_ERROR : message.sesOpcode);
+    if ((work.remoteQpn & ABSOLUTE) === 0) rel.set(view, at, 1);
+    if (last) eom.set(view, at, 1);
+    if (first) som.set(view, at, 1);
+    const immediate =
+      first && (work.opcode === WorkOpcode.RDMA_WRITE_WITH_IMM || work.opcode === WorkOpcode.SEND_WITH_IMM);
+    if (immediate) hd.set(view, at, 1);
+    messageId.set(view, at, message.messageId);
+    const resource = work.remoteQpn & RESOURCE;
+    riGeneration.set(view, at, context.generations.size === 0 ? 0 : (context.generations.get(resource) ?? 0));
+    jobId.set(view, at, work.jobId);
+    pidOnFep.set(view, at, work.remoteQpn & 0xfff);
+    resourceIndex.set(view, at, (work.remoteQpn >>> 12) & 0xfff);
+    bufferOffset.hi.set(view, at, work.remoteOffsetHi);
+    bufferOffset.lo.set(view, at, work.remoteOffsetLo);
+    initiator.set(view, at, message.sourceId);
+    memoryKey.hi.set(view, at, work.rkeyHi);
+    memoryKey.lo.set(view, at, work.rkeyLo);
+    requestLength.set(view, at, work.length);
+    if (first) {
+      if (immediate) {
+        headerData.hi.set(view, at, work.immHi);
+        headerData.lo.set(view, at, work.immLo);
+      }
+    } else {
+      payloadLength.set(view, at, length);
+      messageOffset.set(view, at, offset);
+    }
+    if (message.sesOpcode !== SesOpcode.READ && length > 0 && !this.#gather(message, out, offset, length)) {
+      out.slices = 0;
+      ie.set(view, at, 1); // the source memory is gone: the target must not use this packet
+    }
+    return STD_BYTES;
+  }
+
+  /** A packet is acknowledged and nothing bad was said about it. */
+  acknowledged(now: Nanos, context: DeliveryContext, ref: number): void {
+    const message = this.messages.at(ref);
+    message.unacked--;
+    message.acked++;
+    this.settle(now, context, message);
+  }
+
+  /** A response came for one packet of a message; called before {@link acknowledged} of that packet. */
+  answered(context: DeliveryContext, ref: number, response: ResponseFields): void {
+    const message = this.messages.at(ref);
+    const row = returnCode(response.code);
+    if (row.reaction === 'complete') {
+      if (response.modifiedLength < message.work.length && response.explicit)
+        message.modifiedLength = response.modifiedLength;
+      return;
+    }
+    if (row.reaction === 'regenerate') {
+      if (context.generations.size >= MAX_GENERATIONS) context.generations.clear();
+      context.generations.set(message.work.remoteQpn & RESOURCE, response.generation);
+    }
+    if (message.status !== Status.SUCCESS) return; // the first error wins
+    message.vendorStatus = response.code;
+    const limit = this.#core.settings.maxRnrRetries;
+    message.again = row.reaction !== 'fail' && message.tries < limit;
+    message.status = row.status;
+    this.#core.count(EVENT.refused_requests);
+    // regenerating costs no wait; waiting for receives does
+    message.retryAt = row.reaction === 'regenerate' ? 0 : NEVER;
+    if (context.ordered && message.again) context.stalled = true;
+  }
+
+  /** Read data arrived. @returns false when it fits no open read */
+  data(
+    now: Nanos,
+    context: DeliveryContext,
+    id: number,
+    offset: number,
+    packet: Packet,
+    at: number,
+    length: number,
+  ): boolean {
+    const ref = context.reads.get(id);
+    if (ref === undefined) return false;
+    const message = this.messages.at(ref);
+    if (offset % this.#mtu !== 0 || length !== Math.min(this.#mtu, message.work.length - offset)) return false;
+    context.readsInFlight--;
+    if (message.qp !== 0 && !this.#scatter(message, packet, offset, at, length) && message.status === Status.SUCCESS) {
+      message.status = Status.LOC_PROT_ERR;
+    }
+    message.received += length;
+    this.settle(now, context, message);
+    return true;
+  }
+
+  /** Read data could not be had: the target says why. */
+  dataFailed(now: Nanos, context: DeliveryContext, id: number, offset: number, code: number): boolean {
+    const ref = context.reads.get(id);
+    if (ref === undefined) return false;
+    const message = this.messages.at(ref);
+    context.readsInFlight--;
+    if (message.status === Status.SUCCESS) {
+      message.status = returnCode(code).status;
+      message.vendorStatus = code;
+    }
+    message.received += Math.min(this.#mtu, message.work.length - offset);
+    this.settle(now, context, message);
+    return true;
+  }
+
+  /** Finishes a message when nothing of it is under way any more. */
+  settle(now: Nanos, context: DeliveryContext, message: Message): void {
+    if (message.unacked > 0) return;
+    if (message.status === Status.SUCCESS) {
+      if (message.sent < message.packets) return;
+      if (message.sesOpcode === SesOpcode.READ && message.received < message.work.length) return;
+    } else if (context.current === message.index) {
+      return; // its MSG_ERROR is still to be sent
+    }
+    this.#leave(context, message);
+    if (message.again && message.qp !== 0 && context.state !== PdcState.CLOSED) this.#retryLater(now, context, message);
+    else this.finish(message);
+  }
+
+  /** Messages whose wait is over go back to the queue, on an ordered context all together and in order. */
+  resume(now: Nanos, context: DeliveryContext): void {
+    if (context.retryHead < 0 || now < context.retryAt) return;
+    if (context.ordered && context.openMessages > 0) return;
+    context.stalled = false;
+    const due: Message[] = [];
+    let next = NEVER;
+    for (let i = context.retryHead; i >= 0; ) {
+      const message = this.messages.at(i);
+      i = message.next;
+      if (context.ordered || message.retryAt <= now) due.push(message);
+      else next = Math.min(next, message.retryAt);
+    }
+    const waiting: Message[] = [];
+    for (let i = context.retryHead; i >= 0; i = this.messages.at(i).next) {
+      if (!due.includes(this.messages.at(i))) waiting.push(this.messages.at(i));
+    }
+    context.retryHead = -1;
+    for (const message of waiting) {
+      message.next = context.retryHead;
+      context.retryHead = message.index;
+    }
+    context.retryAt = next;
+    due.sort((a, b) => b.sequence - a.sequence);
+    for (const message of due) {
+      message.restart();
+      message.next = context.queueHead;
+      context.queueHead = message.index;
+      if (context.queueTail < 0) context.queueTail = message.index;
+    }
+    this.#core.count(EVENT.rnr_retries, due.length);
+  }
+
+  /** Reports a message and gives it back. */
+  finish(message: Message): void {
+    const { work } = message;
+    if (message.qp !== 0) {
+      const completion = this.#completion;
+      completion.wrIdLo = work.wrIdLo;
+      completion.wrIdHi = work.wrIdHi;
+      completion.status = message.status;
+      completion.vendorStatus = message.vendorStatus;
+      completion.opcode =
+        work.opcode === WorkOpcode.RDMA_READ
+          ? CompletionOpcode.RDMA_READ
+          : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
+            ? CompletionOpcode.SEND
+            : CompletionOpcode.RDMA_WRITE;
+      completion.byteLength = message.status === Status.SUCCESS ? work.length : 0;
+      completion.hasImm = false;
+      completion.immLo = completion.immHi = 0;
+      completion.remoteQpn = work.remoteQpn;
+      completion.sourceId = 0;
+      completion.jobId = work.jobId;
+      completion.path = work.path;
+      this.#core.count(EVENT.messages_sent);
+      this.#core.services.completeSend(message.qp, work.signaled, completion);
+    }
+    this.messages.release(message);
+  }
+
+  /**
+   * The context is gone. Reports everything on it, or hands back what certainly never reached the target.
+   * @returns the first of a list of messages that may go to another context, -1 for none
+   */
+  contextFailed(context: DeliveryContext, status: number, vendorStatus: number, movable: boolean): number {
+    let head = -1;
+    let tail = -1;
+    const give = (message: Message): void => {
+      if (movable && message.moves < MAX_MOVES && message.acked === 0 && !message.resent && message.qp !== 0) {
+        message.moves++;
+        message.restart();
+        message.next = -1;
+        if (tail < 0) head = message.index;
+        else this.messages.at(tail).next = message.index;
+        tail = message.index;
+        return;
+      }
+      if (message.status === Status.SUCCESS || message.again) {
+        message.status = status;
+        message.vendorStatus = vendorStatus;
+      }
+      this.finish(message);
+    };
+    const open: Message[] = [];
+    const seen = new Set<number>();
+    const { tx } = context;
+    const keep = (index: number): void => {
+      if (index < 0 || seen.has(index)) return;
+      seen.add(index);
+      open.push(this.messages.at(index));
+    };
+    for (let psn = tx.base; psn !== tx.next; psn = (psn + 1) >>> 0) {
+      const kind = tx.kind[psn & tx.mask];
+      if (kind === Kind.REQUEST || kind === Kind.ABORT) {
+        const message = this.messages.at(tx.ref[psn & tx.mask]!);
+        // a slot may be acknowledged and its message long finished: only live ones of this context count
+        if (message.live && tx.pending(psn)) keep(message.index);
+      }
+    }
+    keep(context.current);
+    for (const ref of context.reads.values()) keep(ref);
+    for (let i = context.queueHead; i >= 0; i = this.messages.at(i).next) keep(i);
+    for (let i = context.retryHead; i >= 0; i = this.messages.at(i).next) keep(i);
+    open.sort((a, b) => a.sequence - b.sequence);
+    context.queueHead = context.queueTail = context.current = context.retryHead = -1;
+    context.reads.clear();
+    context.openMessages = context.readsInFlight = 0;
+    for (const message of open) give(message);
+    return head;
+  }
+
+  /** The queue pair goes away: nothing of it starts any more, nobody waits for what is under way. */
+  flush(context: DeliveryContext, qp: number): void {
+    const flushList = (head: number, into: (message: Message) => void): void => {
+      for (let i = head; i >= 0; ) {
+        const message = this.messages.at(i);
+        i = message.next;
+        into(message);
+      }
+    };
+    const queue = context.queueHead;
+    context.queueHead = context.queueTail = -1;
+    flushList(queue, (message) => {
+      if (message.qp === qp) this.#flushOne(message, true);
+      else this.enqueue(context, message);
+    });
+    const retries = context.retryHead;
+    context.retryHead = -1;
+    flushList(retries, (message) => {
+      if (message.qp === qp) this.#flushOne(message, true);
+      else {
+        message.next = context.retryHead;
+        context.retryHead = message.index;
+      }
+    });
+    for (const message of this.messages.live()) {
+      if (
+        message.qp === qp &&
+        (message.index === context.current ||
+          message.unacked > 0 ||
+          context.reads.get(message.messageId) === message.index)
+      ) {
+        this.#flushOne(message, false);
+      }
+    }
+  }
+
+  #flushOne(message: Message, release: boolean): void {
+    message.status = Status.WR_FLUSH_ERR;
+    message.vendorStatus = 0;
+    message.again = false;
+    if (release) {
+      this.finish(message);
+      return;
+    }
+    // packets are out: the message stays until they are settled, but its owner hears now
+    const completion = this.#completion;
+    completion.wrIdLo = message.work.wrIdLo;
+    completion.wrIdHi = message.work.wrIdHi;
+    completion.status = Status.WR_FLUSH_ERR;
+    completion.vendorStatus = 0;
+    completion.byteLength = 0;
+    completion.hasImm = false;
+    completion.remoteQpn = message.work.remoteQpn;
+    completion.jobId = message.work.jobId;
+    completion.path = message.work.path;
+    completion.sourceId = 0;
+    completion.opcode =
+      message.sesOpcode === SesOpcode.READ
+        ? CompletionOpcode.RDMA_READ
+        : message.sesOpcode === SesOpcode.SEND
+          ? CompletionOpcode.SEND
+          : CompletionOpcode.RDMA_WRITE;
+    const owner = message.qp;
+    message.qp = 0;
+    this.#core.services.completeSend(owner, message.work.signaled, completion);
+  }
+
+  /** Takes the next message of the queue as the current one. */
+  #start(context: DeliveryContext): boolean {
+    if (context.stalled || context.queueHead < 0) return false;
+    const message = this.messages.at(context.queueHead);
+    context.queueHead = message.next;
+    if (context.queueHead < 0) context.queueTail = -1;
+    message.next = -1;
+    let id = context.nextMessageId;
+    while (context.reads.has(id)) id = id >= MAX_MESSAGE_ID ? 1 : id + 1;
+    context.nextMessageId = id >= MAX_MESSAGE_ID ? 1 : id + 1;
+    message.messageId = id;
+    if (message.sesOpcode === SesOpcode.READ) context.reads.set(id, message.index);
+    context.current = message.index;
+    context.openMessages++;
+    return true;
+  }
+
+  #leave(context: DeliveryContext, message: Message): void {
+    if (message.sesOpcode === SesOpcode.READ && context.reads.get(message.messageId) === message.index) {
+      context.reads.delete(message.messageId);
+      // data of a failed read will not come: its packets no longer count
+      if (message.received < message.work.length) {
+        const here = message.packets - Math.ceil((message.work.length - message.received) / this.#mtu);
+        context.readsInFlight -= message.sent - here;
+      }
+    }
+    context.openMessages--;
+    if (context.current === message.index) context.current = -1;
+  }
+
+  #retryLater(now: Nanos, context: DeliveryContext, message: Message): void {
+    message.tries++;
+    const { rnrBackoff } = this.#core.settings;
+    const wait = message.retryAt === 0 ? 0 : Math.min(rnrBackoff * 2 ** (message.tries - 1), MAX_RNR_WAIT);
+    message.retryAt = now + wait;
+    message.next = context.retryHead;
+    context.retryHead = message.index;
+    context.retryAt = context.ordered
+      ? Math.max(context.retryAt === NEVER ? 0 : context.retryAt, message.retryAt)
+      : Math.min(context.retryAt, message.retryAt);
+    this.#core.wake(context, context.retryAt);
+    this.#core.makeReady(context);
+  }
+
+  /** Names the bytes [offset, offset + length) of a message as slices. @returns false when a region is gone */
+  #gather(message: Message, out: Packet, offset: number, length: number): boolean {
+    const { segments } = message.work;
+    let skip = offset;
+    let left = length;
+    for (let i = 0; i < segments.count && left > 0; i++) {
+      const size = segments.length[i]!;
+      if (skip >= size) {
+        skip -= size;
+        continue;
+      }
+      const part = Math.min(size - skip, left);
+      const region = segments.region[i]!;
+      if (this.#core.services.dma.target(region) === undefined) return false;
+      out.gather(region, segments.offset[i]! + skip, part);
+      left -= part;
+      skip = 0;
+    }
+    return left === 0;
+  }
+
+  /** Places read data at [offset, offset + length) of a message. */
+  #scatter(message: Message, packet: Packet, offset: number, at: number, length: number): boolean {
+    return scatter(this.#core, message.work.segments, offset, packet, at, length);
+  }
+}
+
+const STD_BYTES = byteLength(RequestStd);
+const ABSOLUTE = 0x8000_0000 | 0;
+/** The part of a queue pair number that names a resource: PIDonFEP and index. */
+const RESOURCE = 0xff_ffff;
+const MAX_MESSAGE_ID = 0xfffe;
+const MAX_GENERATIONS = 4096;
+/** Times that a message may move to another context. @spec uet:pds/8 D33 */
+const MAX_MOVES = 1;
+const MAX_RNR_WAIT: Nanos = 200_000_000;

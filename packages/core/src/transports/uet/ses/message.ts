@@ -1,0 +1,54 @@
+/** A message that is being sent: one work request from posting to completion. */
+import type { Nanos } from '../../../engine/time.ts';
+import { SendWork } from '../../../engine/work.ts';
+
+export class Message {
+  readonly index: number;
+  /** Next in whatever list holds it. */
+  next = -1;
+  live = false;
+  /** The request, copied and checked. */
+  readonly work = new SendWork();
+  /** Device handle of the queue pair; 0 once nobody waits for the completion. */
+  qp = 0;
+  sourceId = 0;
+  sesOpcode = 0;
+  ordered = false;
+  /** Order of posting: what is sent again on an ordered stream goes in this order. */
+  sequence = 0;
+  messageId = 0;
+  /** Packets of the whole message. */
+  packets = 0;
+  /** Packets that have left at least once. */
+  sent = 0;
+  /** Packets that left and have no acknowledgement, MSG_ERROR included. */
+  unacked = 0;
+  acked = 0;
+  /** A packet left more than once: whether the target saw it can no longer be told. */
+  resent = false;
+  /** Read bytes that have arrived. */
+  received = 0;
+  /** Completion status once it failed; 0 while all is well. */
+  status = 0;
+  vendorStatus = 0;
+  /** It failed in a way that another try may repair. */
+  again = false;
+  aborted = false;
+  tries = 0;
+  /** Number of times it was moved to another context. */
+  moves = 0;
+  modifiedLength = -1;
+  retryAt: Nanos = 0;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+
+  /** As before the first packet; what was posted stays. */
+  restart(): void {
+    this.sent = this.unacked = this.acked = this.received = 0;
+    this.status = this.vendorStatus = 0;
+    this.again = this.aborted = this.resent = false;
+    this.modifiedLength = -1;
+  }
+}

@@ -1,0 +1,121 @@
+/** A request header of any size, decoded once into a reused record. @spec uet:ses/2 */
+import { byteLength } from '../../../wire/header.ts';
+import { NextHeader } from '../../../wire/uet/pds.ts';
+import { RequestMedium, RequestMediumData, RequestSmall, RequestStd, RequestStdNext } from '../../../wire/uet/ses.ts';
+
+const { opcode, ver, ie, rel, hd, eom, som, messageId, riGeneration, jobId, pidOnFep, resourceIndex } = RequestStd;
+const { bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
+const { payloadLength, messageOffset } = RequestStdNext;
+
+export class RequestFields {
+  /** Header bytes; payload follows. */
+  headerBytes = 0;
+  opcode = 0;
+  ver = 0;
+  ie = false;
+  rel = false;
+  hd = false;
+  eom = false;
+  som = false;
+  /** 0 for headers without one. */
+  messageId = 0;
+  generation = 0;
+  jobId = 0;
+  pid = 0;
+  resource = 0;
+  offsetHi = 0;
+  offsetLo = 0;
+  initiator = 0;
+  keyHi = 0;
+  keyLo = 0;
+  immHi = 0;
+  immLo = 0;
+  /** Bytes of the whole message. */
+  length = 0;
+  /** Place of this packet in the message. */
+  at = 0;
+  /** Payload that this packet carries or, for a READ, asks for. */
+  piece = 0;
+  small = false;
+
+  /** @returns false when the header does not fit into `room` bytes */
+  decode(view: DataView, at: number, room: number, nextHeader: number, mtu: number): boolean {
+    this.headerBytes =
+      nextHeader === NextHeader.REQUEST_STD
+        ? STD_BYTES
+        : nextHeader === NextHeader.REQUEST_MEDIUM
+          ? MEDIUM_BYTES
+          : SMALL_BYTES;
+    if (room < this.headerBytes) return false;
+    this.opcode = opcode.get(view, at);
+    this.ver = ver.get(view, at);
+    this.ie = ie.get(view, at) === 1;
+    this.rel = rel.get(view, at) === 1;
+    this.hd = hd.get(view, at) === 1;
+    this.eom = eom.get(view, at) === 1;
+    this.som = som.get(view, at) === 1;
+    this.generation = riGeneration.get(view, at);
+    this.jobId = jobId.get(view, at);
+    this.pid = pidOnFep.get(view, at);
+    this.resource = resourceIndex.get(view, at);
+    this.small = nextHeader !== NextHeader.REQUEST_STD;
+    if (this.small) this.#decodeShort(view, at, nextHeader);
+    else this.#decodeStd(view, at, mtu);
+    return true;
+  }
+
+  #decodeStd(view: DataView, at: number, mtu: number): void {
+    this.messageId = messageId.get(view, at);
+    this.offsetHi = bufferOffset.hi.get(view, at);
+    this.offsetLo = bufferOffset.lo.get(view, at);
+    this.initiator = initiator.get(view, at);
+    this.keyHi = memoryKey.hi.get(view, at);
+    this.keyLo = memoryKey.lo.get(view, at);
+    this.length = requestLength.get(view, at);
+    if (this.som) {
+      this.immHi = headerData.hi.get(view, at);
+      this.immLo = headerData.lo.get(view, at);
+      this.at = 0;
+      this.piece = Math.min(this.length, mtu);
+    } else {
+      this.at = messageOffset.get(view, at);
+      this.piece = payloadLength.get(view, at);
+    }
+  }
+
+  #decodeShort(view: DataView, at: number, nextHeader: number): void {
+    this.messageId = 0;
+    this.som = this.eom = true;
+    this.length = shortLength.get(view, at);
+    this.at = 0;
+    this.piece = this.length;
+    this.initiator = 0;
+    this.keyHi = this.keyLo = this.immHi = this.immLo = 0;
+    this.offsetHi = smallOffset.hi.get(view, at);
+    this.offsetLo = smallOffset.lo.get(view, at);
+    if (nextHeader === NextHeader.REQUEST_SMALL) {
+      // an optimized key is an index that travels in the place of the resource index
+      this.keyHi = OPTIMIZED_HI;
+      this.keyLo = this.resource;
+      this.hd = false;
+      return;
+    }
+    this.initiator = mediumInitiator.get(view, at);
+    this.keyHi = mediumKey.hi.get(view, at);
+    this.keyLo = mediumKey.lo.get(view, at);
+    if (this.hd) {
+      this.immHi = mediumData.hi.get(view, at);
+      this.immLo = mediumData.lo.get(view, at);
+      this.offsetHi = this.offsetLo = 0;
+    }
+  }
+}
+
+const { requestLength: shortLength, bufferOffset: smallOffset } = RequestSmall;
+const { initiator: mediumInitiator, memoryKey: mediumKey } = RequestMedium;
+const { headerData: mediumData } = RequestMediumData;
+const STD_BYTES = byteLength(RequestStd);
+const MEDIUM_BYTES = byteLength(RequestMedium);
+const SMALL_BYTES = byteLength(RequestSmall);
+/** Bit 62 of a memory key. @spec uet:ses/5.1 */
+const OPTIMIZED_HI = 0x4000_0000;

@@ -1,0 +1,537 @@
+/**
+ * The target's half of the semantic sublayer: checks requests in the order of the specification, places payload,
+ * raises completions, and says what to answer.
+ *
+ * @spec uet:ses/1.4 uet:ses/3 uet:ses/8
+ */
+import type { Packet } from '../../../engine/packet.ts';
+import { Access, AccessFault, CompletionOpcode, Status } from '../../../engine/status.ts';
+import { CompletionRecord, Reach } from '../../../engine/work.ts';
+import { NackCode } from '../../../wire/uet/pds.ts';
+import { ReturnCode, SesOpcode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
+import type { Core } from '../core.ts';
+import { EVENT } from '../drops.ts';
+import type { DeliveryContext } from '../pds/delivery-context.ts';
+import { ReturnQueue } from '../pds/return-queue.ts';
+import type { LocalQueuePair, QueuePairs } from '../queue-pairs.ts';
+import { codeOfFault } from '../return-codes.ts';
+import { InboundMessage } from './inbound-message.ts';
+import { RequestFields } from './request-fields.ts';
+import { scatter } from './scatter.ts';
+
+/** What to answer to a request. */
+export class Answer {
+  /** Not 0: PDS refuses the packet with this NACK; nothing changed and the same packet may succeed later. */
+  nack = 0;
+  opcode: number = SesResponseOpcode.DEFAULT_RESPONSE;
+  code: number = ReturnCode.OK;
+  messageId = 0;
+  jobId = 0;
+  generation = 0;
+  modifiedLength = 0;
+  /** The response must be kept and repeated until the initiator has seen it. */
+  guaranteed = false;
+  /** The answer is read data that rides in the acknowledgement. */
+  withData = false;
+  dataRegion = 0;
+  dataOffset = 0;
+  dataLength = 0;
+
+  reset(messageId: number, jobId: number): void {
+    this.nack = 0;
+    this.opcode = SesResponseOpcode.DEFAULT_RESPONSE;
+    this.code = ReturnCode.OK;
+    this.messageId = messageId;
+    this.jobId = jobId;
+    this.generation = 0;
+    this.modifiedLength = 0;
+    this.guaranteed = this.withData = false;
+  }
+}
+
+export class Target {
+  readonly answer = new Answer();
+  readonly #core: Core;
+  readonly #queuePairs: QueuePairs;
+  readonly #mtu: number;
+  readonly #request = new RequestFields();
+  readonly #reach = new Reach();
+  readonly #completion = new CompletionRecord();
+  readonly #pool: InboundMessage[] = [];
+  #made = 0;
+  #live = 0;
+
+  constructor(core: Core, queuePairs: QueuePairs) {
+    this.#core = core;
+    this.#queuePairs = queuePairs;
+    this.#mtu = core.config.payloadMtu;
+  }
+
+  /** Incomplete messages. */
+  get inboundMessages(): number {
+    return this.#live;
+  }
+
+  /**
+   * Executes one request packet. Called exactly once for each PSN that PDS accepts; when `answer.nack` is set the
+   * PSN is refused and the packet will come again.
+   * @returns false when the semantic header is cut short
+   */
+  request(
+    context: DeliveryContext,
+    packet: Packet,
+    psn: number,
+    at: number,
+    room: number,
+    nextHeader: number,
+  ): boolean {
+    const request = this.#request;
+    const { answer } = this;
+    if (!request.decode(packet.view, at, room, nextHeader, this.#mtu)) return false;
+    answer.reset(request.messageId, request.jobId);
+    const payload = room - request.headerBytes;
+    const payloadAt = at + request.headerBytes;
+    if (request.opcode === SesOpcode.MSG_ERROR) {
+      this.#abort(context, request);
+      return true;
+    }
+    if (request.opcode === SesOpcode.NO_OP) return true;
+    const known = this.#find(context, request.messageId);
+    if (known !== undefined) this.#continue(context, known, packet, payloadAt, payload);
+    else this.#begin(context, packet, psn, payloadAt, payload);
+    return true;
+  }
+
+  /** A context goes away: its incomplete messages end in error. */
+  contextClosed(context: DeliveryContext): void {
+    for (let one = context.inbound; one !== undefined; ) {
+      const next = one.next;
+      this.#fail(one, Status.REM_ABORT_ERR);
+      this.#release(one);
+      one = next;
+    }
+    context.inbound = undefined;
+    context.returns?.clear();
+  }
+
+  /** A queue pair goes away: its messages in arrival are refused from now on. */
+  queuePairRemoved(contexts: Iterable<DeliveryContext>, qp: number): void {
+    for (const context of contexts) {
+      for (let one = context.inbound; one !== undefined; one = one.next) {
+        if (one.qp !== qp) continue;
+        this.#fail(one, Status.WR_FLUSH_ERR);
+        one.qp = 0;
+        if (one.failed === 0) one.failed = ReturnCode.DISABLED;
+      }
+    }
+  }
+
+  /** Receives were posted: a disabled resource index opens again, under a new generation. */
+  receivesPosted(qp: LocalQueuePair): void {
+    if (!qp.disabled) return;
+    if (!qp.hasSpare && !this.#core.services.takeReceive(qp.config.qp, qp.spare)) return;
+    qp.hasSpare = true;
+    qp.disabled = false;
+    qp.generation = (qp.generation + 1) & 0xff;
+  }
+
+  /** First packet of a message that is not under way. */
+  #begin(context: DeliveryContext, packet: Packet, psn: number, at: number, payload: number): void {
+    const request = this.#request;
+    const { length } = request;
+    const single = request.som && request.piece >= length;
+    const code = this.#check(payload);
+    if (code !== 0) {
+      this.#refuse(context, code, single);
+      return;
+    }
+    const qp = this.#queuePairs.find(request.rel, request.pid, request.resource)!;
+    if (request.opcode === SesOpcode.READ) {
+      this.#read(context, psn);
+      return;
+    }
+    if (request.opcode === SesOpcode.WRITE) {
+      if (single) {
+        this.#core.services.dma.place(this.#reach.region, this.#reach.regionOffset, packet, at, payload);
+        this.#core.count(EVENT.messages_received);
+        if (request.hd)
+          this.#raiseWrite(
+            qp.config.qp,
+            request.immLo,
+            request.immHi,
+            length,
+            request.jobId,
+            request.initiator,
+            context.path,
+          );
+        return;
+      }
+      const message = this.#open(context, qp);
+      if (message === undefined) return;
+      this.#placeWrite(message, packet, at, payload);
+      this.#finishIfComplete(context, message);
+      return;
+    }
+    this.#beginSend(context, qp, packet, at, payload);
+  }
+
+  /** Rows 1 to 22 of the check order. @returns a return code, 0 when all is well */
+  #check(payload: number): number {
+    const request = this.#request;
+    const pairs = this.#queuePairs;
+    if (request.ver !== 0) return ReturnCode.UNCOR;
+    const isSend = request.opcode === SesOpcode.SEND;
+    const isRead = request.opcode === SesOpcode.READ;
+    if (!isSend && !isRead && request.opcode !== SesOpcode.WRITE) return ReturnCode.UNSUPPORTED_OP;
+    if (isSend && request.small && request.headerBytes < MEDIUM_BYTES) return ReturnCode.UNSUPPORTED_OP;
+    if (request.jobId === 0 || (request.rel && !pairs.hasJob(request.jobId))) return ReturnCode.BAD_JOB_ID;
+    if (!pairs.hasPid(request.rel, request.pid)) return ReturnCode.BAD_PID;
+    // the small header has no place for a resource index: its key names the region of the process
+    const qp = pairs.find(request.rel, request.pid, request.resource);
+    if (qp === undefined) return ReturnCode.BAD_INDEX;
+    if (request.rel && qp.config.jobId !== request.jobId) return ReturnCode.BAD_PID;
+    if (qp.disabled && isSend) {
+      this.answer.generation = qp.generation;
+      return ReturnCode.DISABLED_GEN;
+    }
+    if (isSend && request.generation !== qp.generation) {
+      this.answer.generation = qp.generation;
+      return ReturnCode.BAD_GENERATION;
+    }
+    if (request.ie) return ReturnCode.INITIATOR_ERROR;
+    if (!this.#fits(request.length, request.at, request.piece, isRead ? 0 : payload)) return ReturnCode.OP_VIOLATION;
+    if (isSend) return 0;
+    const reach = this.#reach;
+    if (request.offsetHi >= 0x20_0000) return ReturnCode.BAD_ADDR;
+    reach.pd = qp.config.pd;
+    reach.jobId = request.jobId;
+    reach.keyLo = request.keyLo;
+    reach.keyHi = request.keyHi;
+    reach.offset = request.offsetHi * 0x1_0000_0000 + request.offsetLo;
+    reach.length = request.length;
+    reach.rights = isRead ? Access.REMOTE_READ : Access.REMOTE_WRITE;
+    const fault = this.#core.services.reach(reach);
+    if (fault === AccessFault.NONE) return 0;
+    return codeOfFault[fault] ?? ReturnCode.UNCOR;
+  }
+
+  /** Length rules of one packet: full packets, the tail, and what really arrived. */
+  #fits(length: number, offset: number, piece: number, payload: number): boolean {
+    const request = this.#request;
+    if (offset % this.#mtu !== 0 || (offset >= length && length > 0) || (length === 0 && offset > 0)) return false;
+    const due = Math.min(this.#mtu, length - offset);
+    if (piece !== due) return false;
+    return request.opcode === SesOpcode.READ || payload === due;
+  }
+
+  #beginSend(context: DeliveryContext, qp: LocalQueuePair, packet: Packet, at: number, payload: number): void {
+    const request = this.#request;
+    const single = request.piece >= request.length && request.som;
+    if (!qp.hasSpare && !this.#core.services.takeReceive(qp.config.qp, qp.spare)) {
+      let code: number = ReturnCode.NO_MATCH;
+      if (context.ordered) {
+        // later messages must not overtake: the index stays shut until receives come
+        qp.disabled = true;
+        code = ReturnCode.DISABLED_GEN;
+      }
+      this.answer.generation = code === ReturnCode.DISABLED_GEN ? qp.generation : 0;
+      this.#refuse(context, code, single);
+      return;
+    }
+    const message = this.#open(context, qp);
+    if (message === undefined) return; // the receive stays for the next message
+    qp.hasSpare = false;
+    message.receive.wrIdLo = qp.spare.wrIdLo;
+    message.receive.wrIdHi = qp.spare.wrIdHi;
+    message.receive.status = qp.spare.status;
+    message.receive.length = qp.spare.length;
+    message.receive.segments.copyFrom(qp.spare.segments);
+    message.accepted = Math.min(message.total, message.receive.length);
+    if (message.receive.status !== Status.SUCCESS) {
+      this.#fail(message, message.receive.status);
+      message.failed = ReturnCode.UNCOR;
+    }
+    this.#placeSend(context, message, packet, at, payload);
+  }
+
+  /** A further packet of a message under way. */
+  #continue(context: DeliveryContext, message: InboundMessage, packet: Packet, at: number, payload: number): void {
+    const request = this.#request;
+    if (message.failed !== 0) {
+      this.#count(context, message, Math.max(request.piece, 0));
+      this.answer.opcode = SesResponseOpcode.RESPONSE;
+      this.answer.code = message.failed;
+      return;
+    }
+    if (request.opcode !== message.opcode || request.length !== message.total)
+      return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
+    if (request.keyLo !== message.keyLo || request.keyHi !== message.keyHi)
+      return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
+    if (request.jobId !== message.jobId || request.resource !== message.resource)
+      return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
+    if (request.ie) return this.#breakOff(context, message, ReturnCode.INITIATOR_ERROR);
+    if (!this.#fits(request.length, request.at, request.piece, payload))
+      return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
+    if (message.opcode === SesOpcode.SEND) {
+      this.#placeSend(context, message, packet, at, payload);
+      return;
+    }
+    // the region may have gone since the first packet
+    const code = this.#check(payload);
+    if (code !== 0) return this.#breakOff(context, message, code);
+    this.#placeWrite(message, packet, at, payload);
+    this.#finishIfComplete(context, message);
+  }
+
+  #placeWrite(message: InboundMessage, packet: Packet, at: number, payload: number): void {
+    const request = this.#request;
+    this.#core.services.dma.place(this.#reach.region, this.#reach.regionOffset + request.at, packet, at, payload);
+    this.#note(message);
+    message.received += payload;
+    this.answer.opcode = message.complete ? SesResponseOpcode.DEFAULT_RESPONSE : SesResponseOpcode.NO_RESPONSE;
+  }
+
+  #placeSend(context: DeliveryContext, message: InboundMessage, packet: Packet, at: number, payload: number): void {
+    const request = this.#request;
+    if (message.failed !== 0) {
+      this.#refuseOpen(context, message, message.failed);
+      return;
+    }
+    const fitting = Math.max(0, Math.min(payload, message.accepted - request.at));
+    if (fitting > 0 && !scatter(this.#core, message.receive.segments, request.at, packet, at, fitting)) {
+      this.#breakOff(context, message, ReturnCode.UNCOR);
+      return;
+    }
+    this.#note(message);
+    message.received += payload;
+    this.answer.opcode = message.complete ? SesResponseOpcode.DEFAULT_RESPONSE : SesResponseOpcode.NO_RESPONSE;
+    if (message.complete && message.accepted < message.total) {
+      // truncated: the initiator is told how much there was room for
+      this.answer.opcode = SesResponseOpcode.RESPONSE;
+      this.answer.modifiedLength = message.accepted;
+      this.answer.guaranteed = true;
+    }
+    this.#finishIfComplete(context, message);
+  }
+
+  /** Keeps what only the first packet says. */
+  #note(message: InboundMessage): void {
+    const request = this.#request;
+    if (!request.som) return;
+    message.hasImm = request.hd;
+    message.immLo = request.immLo;
+    message.immHi = request.immHi;
+  }
+
+  #finishIfComplete(context: DeliveryContext, message: InboundMessage): void {
+    if (!message.complete) return;
+    this.#core.count(EVENT.messages_received);
+    if (message.opcode === SesOpcode.SEND) this.#raiseReceive(context, message);
+    else if (message.hasImm) {
+      this.#raiseWrite(
+        message.qp,
+        message.immLo,
+        message.immHi,
+        message.total,
+        message.jobId,
+        message.initiator,
+        context.path,
+      );
+    }
+    this.#remove(context, message);
+  }
+
+  #raiseReceive(context: DeliveryContext, message: InboundMessage): void {
+    const completion = this.#completion;
+    const truncated = message.accepted < message.total;
+    completion.wrIdLo = message.receive.wrIdLo;
+    completion.wrIdHi = message.receive.wrIdHi;
+    completion.status = truncated ? Status.LOC_LEN_ERR : Status.SUCCESS;
+    completion.vendorStatus = ReturnCode.OK;
+    completion.opcode = CompletionOpcode.RECV;
+    completion.byteLength = message.accepted;
+    completion.hasImm = message.hasImm;
+    completion.immLo = message.immLo;
+    completion.immHi = message.immHi;
+    completion.remoteQpn = 0;
+    completion.sourceId = message.initiator;
+    completion.jobId = message.jobId;
+    completion.path = context.path;
+    this.#core.services.completeReceive(message.qp, completion);
+  }
+
+  #raiseWrite(
+    qp: number,
+    immLo: number,
+    immHi: number,
+    length: number,
+    jobId: number,
+    initiator: number,
+    path: number,
+  ): void {
+    const completion = this.#completion;
+    completion.wrIdLo = completion.wrIdHi = 0;
+    completion.status = Status.SUCCESS;
+    completion.vendorStatus = ReturnCode.OK;
+    completion.opcode = CompletionOpcode.RECV_RDMA_WITH_IMM;
+    completion.byteLength = length;
+    completion.hasImm = true;
+    completion.immLo = immLo;
+    completion.immHi = immHi;
+    completion.remoteQpn = 0;
+    completion.sourceId = initiator;
+    completion.jobId = jobId;
+    completion.path = path;
+    if (qp !== 0) this.#core.services.completeReceive(qp, completion);
+  }
+
+  /** One READ request packet: data inside the answer, or queued for the return direction. */
+  #read(context: DeliveryContext, psn: number): void {
+    const request = this.#request;
+    const { answer } = this;
+    if (request.length === 0) return;
+    if (request.length <= this.#core.settings.maxAckData) {
+      answer.opcode = SesResponseOpcode.RESPONSE_W_DATA;
+      answer.withData = answer.guaranteed = true;
+      answer.modifiedLength = request.length;
+      answer.dataRegion = this.#reach.region;
+      answer.dataOffset = this.#reach.regionOffset;
+      answer.dataLength = request.length;
+      return;
+    }
+    const returns = (context.returns ??= new ReturnQueue(context.rx.range, context.tx.slots));
+    if (returns.full) {
+      answer.nack = NackCode.NO_RESOURCE;
+      return;
+    }
+    const { fields } = returns;
+    const i = returns.add();
+    fields.region[i] = this.#reach.region;
+    fields.offset[i] = this.#reach.regionOffset + request.at;
+    fields.length[i] = request.piece;
+    fields.messageOffset[i] = request.at;
+    fields.messageId[i] = request.messageId;
+    fields.total[i] = request.length;
+    fields.jobId[i] = request.jobId;
+    fields.psn[i] = psn;
+    fields.small[i] = request.small ? 1 : 0;
+    this.#core.makeReady(context);
+  }
+
+  /** MSG_ERROR: the initiator ends a message early. */
+  #abort(context: DeliveryContext, request: RequestFields): void {
+    const message = this.#find(context, request.messageId);
+    if (message === undefined) return;
+    if (message.failed === 0) this.#fail(message, Status.REM_ABORT_ERR);
+    this.#remove(context, message);
+  }
+
+  /** Refuses a message at its first packet; keeps a mark so that its other packets get the same answer. */
+  #refuse(context: DeliveryContext, code: number, single: boolean): void {
+    const request = this.#request;
+    const { answer } = this;
+    this.#core.count(EVENT.refused_requests);
+    if (!single && request.messageId !== 0) {
+      const message = this.#open(context, undefined);
+      if (message === undefined) return;
+      message.failed = code;
+      this.#refuseOpen(context, message, code);
+      return;
+    }
+    answer.opcode = SesResponseOpcode.RESPONSE;
+    answer.code = code;
+    answer.guaranteed = true;
+  }
+
+  /** A message under way turns out to be wrong. */
+  #breakOff(context: DeliveryContext, message: InboundMessage, code: number): void {
+    this.#core.count(EVENT.refused_requests);
+    this.#fail(message, code === ReturnCode.UNCOR ? Status.LOC_PROT_ERR : Status.REM_ABORT_ERR);
+    message.failed = code;
+    this.#refuseOpen(context, message, code);
+  }
+
+  #refuseOpen(context: DeliveryContext, message: InboundMessage, code: number): void {
+    const { answer } = this;
+    answer.opcode = SesResponseOpcode.RESPONSE;
+    answer.code = code;
+    answer.guaranteed = true;
+    this.#count(context, message, this.#request.piece);
+  }
+
+  /** Counts a packet of a failed message; after the last one nothing needs to be remembered. */
+  #count(context: DeliveryContext, message: InboundMessage, piece: number): void {
+    message.received += piece;
+    if (message.complete) this.#remove(context, message);
+  }
+
+  /** Ends a receive in error, if the message had one. */
+  #fail(message: InboundMessage, status: number): void {
+    if (message.opcode !== SesOpcode.SEND || message.qp === 0 || message.failed !== 0) return;
+    const completion = this.#completion;
+    completion.wrIdLo = message.receive.wrIdLo;
+    completion.wrIdHi = message.receive.wrIdHi;
+    completion.status = status;
+    completion.vendorStatus = 0;
+    completion.opcode = CompletionOpcode.RECV;
+    completion.byteLength = 0;
+    completion.hasImm = false;
+    completion.sourceId = message.initiator;
+    completion.jobId = message.jobId;
+    this.#core.services.completeReceive(message.qp, completion);
+  }
+
+  #find(context: DeliveryContext, messageId: number): InboundMessage | undefined {
+    if (messageId === 0) return undefined;
+    for (let one = context.inbound; one !== undefined; one = one.next) if (one.messageId === messageId) return one;
+    return undefined;
+  }
+
+  /** State for a message; without room the packet is refused for now. */
+  #open(context: DeliveryContext, qp: LocalQueuePair | undefined): InboundMessage | undefined {
+    const request = this.#request;
+    let message = this.#pool.pop();
+    if (message === undefined) {
+      if (this.#made >= this.#core.settings.maxInboundMessages) {
+        this.answer.nack = NackCode.NO_SES_MSG_AVAIL;
+        return undefined;
+      }
+      this.#made++;
+      message = new InboundMessage();
+    }
+    this.#live++;
+    message.open(request.messageId, request.opcode, request.length);
+    message.keyLo = request.keyLo;
+    message.keyHi = request.keyHi;
+    message.jobId = request.jobId;
+    message.initiator = request.initiator;
+    message.resource = request.resource;
+    if (qp !== undefined) {
+      message.qp = qp.config.qp;
+      message.pd = qp.config.pd;
+    }
+    message.next = context.inbound;
+    context.inbound = message;
+    return message;
+  }
+
+  #remove(context: DeliveryContext, message: InboundMessage): void {
+    if (context.inbound === message) context.inbound = message.next;
+    else {
+      for (let one = context.inbound; one !== undefined; one = one.next) {
+        if (one.next !== message) continue;
+        one.next = message.next;
+        break;
+      }
+    }
+    this.#release(message);
+  }
+
+  #release(message: InboundMessage): void {
+    message.next = undefined;
+    this.#live--;
+    this.#pool.push(message);
+  }
+}
+
+const MEDIUM_BYTES = 32;

@@ -1,0 +1,6 @@
+/** Internet protocols: declarations, checksums and addresses. */
+export * from './address.ts';
+export * from './ipv4.ts';
+export * from './ipv6.ts';
+export * from './protocols.ts';
+export * from './udp.ts';

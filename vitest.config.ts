@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => new URL(path, import.meta.url).pathname;
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@verbena\/core\/(wire|testing)$/, replacement: `${source('./packages/core/src/')}$1/index.ts` },
+      { find: /^@verbena\/core$/, replacement: source('./packages/core/src/index.ts') },
+      { find: /^@verbena\/node$/, replacement: source('./packages/node/src/index.ts') },
+    ],
+  },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'testing/**/*.test.ts', 'fuzz/**/*.test.ts', 'tools/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+  },
+});
