@@ -2,7 +2,7 @@
  * The engine alone: ns per packet sent, received and acknowledged, and bytes of heap per packet in steady state.
  * No host, no rings, no socket: two engines, packets handed over in memory, one copy of the payload at the receiver.
  *
- *   node --expose-gc bench/engine/uet.ts [--json]      (after `npm run build`; Node 20 needs the built file, see README)
+ *   npm run bench -- engine [--json]
  */
 import {
   DmaSpace,

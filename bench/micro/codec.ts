@@ -4,9 +4,7 @@
  * Reads (and writes) twelve fields of two headers, as a receiver of a request does. Each case runs in a process of its
  * own: closures of other cases would change what V8 inlines, by up to a factor of three.
  *
- *     npm run build
- *     npx esbuild bench/micro/codec.ts --format=esm --outfile=node_modules/.cache/bench/codec.mjs
- *     node node_modules/.cache/bench/codec.mjs [--json]
+ *     npm run bench -- codec [--json]
  *
  * Not bundled: a bundler turns top-level `const` into `var`, and with it goes the constant folding that is measured.
  */

@@ -1,8 +1,9 @@
 /** The transports of this build, by name. The only file that imports all of them. */
 import type { Transport } from './engine/engine.ts';
+import { loop } from './transports/loop/index.ts';
 import { uet } from './transports/uet/index.ts';
 
-export const TRANSPORTS: readonly Transport[] = [uet];
+export const TRANSPORTS: readonly Transport[] = [uet, loop];
 
 /** Looks a transport up by its name. */
 export const findTransport = (name: string): Transport | undefined => TRANSPORTS.find((one) => one.name === name);

@@ -127,12 +127,6 @@ export class UetEngine implements Engine {
     const qp = this.#queuePairs.remove(handle);
     if (qp === undefined) return;
     this.#starved.delete(qp);
-    for (;;) {
-      const message = this.#initiator.take(qp);
-      if (message === undefined) break;
-      message.status = Status.WR_FLUSH_ERR;
-      this.#initiator.finish(message);
-    }
     for (let i = this.#stranded.length - 1; i >= 0; i--) {
       const message = this.#stranded[i]!;
       if (message.qp !== handle) continue;
@@ -144,7 +138,13 @@ export class UetEngine implements Engine {
       this.#initiator.flush(context, handle);
       this.#core.makeReady(context);
     }
-    this.#target.queuePairRemoved(this.#core.contexts.all(), handle);
+    for (;;) {
+      const message = this.#initiator.take(qp);
+      if (message === undefined) break;
+      message.status = Status.WR_FLUSH_ERR;
+      this.#initiator.finish(message);
+    }
+    this.#target.queuePairRemoved(this.#core.contexts.all(), qp);
   }
 
   addJob(jobId: number): void {
@@ -237,6 +237,7 @@ export class UetEngine implements Engine {
   #submit(now: Nanos, message: Message, qp?: LocalQueuePair): void {
     const core = this.#core;
     const { path, jobId } = message.work;
+    if (message.ordered && this.#overtakes(message)) return this.#strand(now, message);
     let context = qp?.last;
     if (
       context === undefined ||
@@ -272,6 +273,15 @@ export class UetEngine implements Engine {
     return context;
   }
 
+  /** Messages to the same place wait already; an ordered one may not pass them. */
+  #overtakes(message: Message): boolean {
+    const { path, jobId } = message.work;
+    for (const one of this.#stranded) {
+      if (one.ordered && one.work.path === path && one.work.jobId === jobId) return true;
+    }
+    return false;
+  }
+
   /** No context is free: one that rests is asked to go, and the message waits a while. */
   #strand(now: Nanos, message: Message): void {
     this.#stranded.push(message);
@@ -289,7 +299,7 @@ export class UetEngine implements Engine {
     const waiting = this.#stranded.splice(0);
     this.#strandedUntil = NEVER;
     for (const message of waiting) {
-      if (++message.tries > STRANDED_TRIES) {
+      if (++message.strandings > STRANDED_TRIES) {
         message.status = Status.GENERAL_ERR;
         this.#initiator.finish(message);
       } else this.#submit(this.#now, message);

@@ -68,19 +68,19 @@ export class ContextTable {
     return until !== undefined && until > now;
   }
 
+  /** A peer may open one more context: its share is not used up, and a part stays for this endpoint's own work. */
+  roomFor(path: number): boolean {
+    const { contexts, perPeer } = this.#limits;
+    return (this.#targetsPerPath.get(path) ?? 0) < perPeer && this.size < contexts - (contexts >> 3);
+  }
+
   /** @returns a context with a fresh PDCID, or undefined when the table (or this peer's share) is full */
   allocate(now: Nanos, path: number, remoteId: number): DeliveryContext | undefined {
     if (this.size >= this.#limits.contexts) return undefined;
     const target = remoteId !== 0;
     if (target) {
-      const share = this.#targetsPerPath.get(path) ?? 0;
-      if (share >= this.#limits.perPeer) return undefined;
-      this.#targetsPerPath.set(path, share + 1);
-      // a part of the table stays reserved for this endpoint's own work
-      if (this.size >= this.#limits.contexts - (this.#limits.contexts >> 3)) {
-        this.#leave(path);
-        return undefined;
-      }
+      if (!this.roomFor(path)) return undefined;
+      this.#targetsPerPath.set(path, (this.#targetsPerPath.get(path) ?? 0) + 1);
     }
     let context = this.#free.pop();
     if (context === undefined) {

@@ -79,6 +79,8 @@ export class DeliveryContext {
   backoff = 0;
   probed = false;
   probeSerial = 0;
+  /** Probes since the last progress that found something missing. */
+  tailLosses = 0;
   /** Losses of packets up to this serial were already answered by congestion control. */
   recoverySerial = 0;
   probeOpaque = 0;
@@ -123,7 +125,7 @@ export class DeliveryContext {
     this.clearOwed = -1;
     this.clearDue = NEVER;
     this.progressAt = this.lastActivity = now;
-    this.backoff = this.srtt = this.entropy = this.recoverySerial = 0;
+    this.backoff = this.srtt = this.entropy = this.recoverySerial = this.tailLosses = 0;
     this.probed = false;
     this.refusedUntil = this.closeDue = NEVER;
     this.nextMessageId = 1;

@@ -28,12 +28,13 @@ import {
 import { ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
-import type { Initiator } from '../ses/initiator.ts';
+import { type Initiator, NOTHING_REFUSED } from '../ses/initiator.ts';
 import type { Target } from '../ses/target.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
-import { writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';
+import { storedHeader, writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';
 import { Place } from './receive-window.ts';
+import { Kind } from './send-window.ts';
 import type { Source } from './source.ts';
 import { PdcState } from './states.ts';
 
@@ -103,7 +104,7 @@ export class Destination {
     context.ackWithResponse = true;
     if (answer.opcode === SesResponseOpcode.RESPONSE) {
       // a later packet of a failed message: the same code again, not kept
-      this.#answerOne(context, packet, psn, flags, answer.opcode, answer.code);
+      this.#answerOne(context, packet, psn, flags, answer.opcode, answer.code, answer.messageId, answer.jobId);
       return;
     }
     this.#wantAck(now, context, packet, psn, flags, room);
@@ -121,8 +122,10 @@ export class Destination {
       type === ControlType.CLOSE_REQUEST;
     const opens = type === ControlType.NOOP || type === ControlType.NEGOTIATION;
     if ((flags & FLAG_SYN) !== 0 && !opens) {
+      const spdcid = requestSpdcid.get(view, at);
+      if (spdcid === 0) return core.drop('pdcid_zero');
       core.drop('control');
-      return core.nack(packet, NackCode.UNEXP_EVENT, psn, 0, requestSpdcid.get(view, at), 0, flags & FLAG_RETX);
+      return core.nack(packet, NackCode.PDC_MODE_MISMATCH, psn, 0, spdcid, 0, flags & FLAG_RETX);
     }
     let context: DeliveryContext | undefined;
     if (type === ControlType.PROBE && core.contexts.get(requestDpdcid.get(view, at)) === undefined) {
@@ -132,6 +135,8 @@ export class Destination {
     else context = this.#established(now, packet, flags);
     if (context === undefined) return;
     if (consumes) {
+      // who closes has seen all answers
+      if (type === ControlType.CLOSE_COMMAND && !context.initiator) context.rx.cleared(psnAdd(psn, -1));
       if (!this.#admit(now, context, packet, psn, flags)) return;
       return this.#controlWithPsn(now, context, packet, type, psn, flags);
     }
@@ -139,7 +144,7 @@ export class Destination {
     switch (type) {
       case ControlType.ACK_REQUEST:
         if (rx.response(psn) !== undefined) return this.#repeatStored(context, packet, psn, flags);
-        if (!psnAfter(psn, rx.cack) || rx.has(psn)) {
+        if (!psnAfter(psn, rx.cack) || rx.place(psn) === Place.DUPLICATE) {
           return this.#answerOne(context, packet, psn, flags, SesResponseOpcode.DEFAULT_RESPONSE, ReturnCode.OK);
         }
         return this.#nack(packet, context, NackCode.PKT_NOT_RCVD, psn, psnAdd(rx.highest, 1), flags);
@@ -192,6 +197,7 @@ export class Destination {
       context.ackBytes = 0;
       this.#writeCoalesced(context, out);
       core.count(EVENT.sent_acks);
+      if (context.state === PdcState.ACK_WAIT) core.makeReady(context); // the close waited for this
       return true;
     }
     return false;
@@ -292,7 +298,13 @@ export class Destination {
       known.lastActivity = now;
       return known;
     }
-    if (nextHeader < NextHeader.REQUEST_SMALL || nextHeader > NextHeader.REQUEST_STD) {
+    // nothing is made for a request that is cut short
+    const type = view.getUint16(at) >>> 11;
+    if (
+      nextHeader < NextHeader.REQUEST_SMALL ||
+      nextHeader > NextHeader.REQUEST_STD ||
+      (type !== PdsType.CP && packet.length < pdsLength(type) + sesLength(nextHeader))
+    ) {
       core.drop('next_header');
       return refuse(NackCode.PDC_HDR_MISMATCH);
     }
@@ -300,15 +312,15 @@ export class Destination {
       core.drop('closing');
       return refuse(NackCode.CLOSING);
     }
+    if (core.closing || !core.contexts.roomFor(packet.path)) {
+      core.drop('no_context');
+      return refuse(NackCode.NO_PDC_AVAIL);
+    }
     if (ordered && psn !== start) {
       core.drop('out_of_order');
       return refuse(NackCode.ROD_OOO, start);
     }
-    const context = core.closing ? undefined : core.contexts.allocate(now, packet.path, spdcid);
-    if (context === undefined) {
-      core.drop('no_context');
-      return refuse(NackCode.NO_PDC_AVAIL);
-    }
+    const context = core.contexts.allocate(now, packet.path, spdcid)!;
     context.open(now, false, ordered, packet.path, start, core.settings.defaultMpr * 128);
     context.remoteId = spdcid;
     if (ordered) context.entropy = context.localId % core.config.entropies;
@@ -368,11 +380,10 @@ export class Destination {
         core.drop('control');
         return this.#nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
       }
-      const { outstanding } = context.tx;
-      const closing = context.state === PdcState.QUIESCE ? 1 : 0; // the Close Request itself may be unanswered
-      if (outstanding > closing || (context.returns?.count ?? 0) > 0) {
+      const outstanding = context.tx.pendingOf(Kind.RETURN) + (context.returns?.count ?? 0);
+      if (outstanding > 0) {
         this.#nack(packet, context, NackCode.CLOSING_IN_ERR, psn, outstanding, flags);
-        this.#source.fail(now, context, 0, NackCode.CLOSING_IN_ERR, false);
+        this.#source.fail(now, context, 0, NackCode.CLOSING_IN_ERR, NOTHING_REFUSED);
         return;
       }
       this.#plainAck(context, packet, psn, psn, flags);
@@ -438,8 +449,8 @@ export class Destination {
     stored.generation = answer.generation;
     stored.modifiedLength = answer.modifiedLength;
     stored.withData = answer.withData;
+    stored.small = answer.small;
     if (answer.withData) {
-      stored.readMessageId = answer.messageId;
       stored.dataLength = answer.dataLength;
       this.#core.services.dma.fetch(answer.dataRegion, answer.dataOffset, stored.data, 0, answer.dataLength);
     }
@@ -452,14 +463,23 @@ export class Destination {
   }
 
   /** An acknowledgement of one PSN with a response that is not kept. */
-  #answerOne(context: DeliveryContext, packet: Packet, psn: number, flags: number, opcode: number, code: number): void {
+  #answerOne(
+    context: DeliveryContext,
+    packet: Packet,
+    psn: number,
+    flags: number,
+    opcode: number,
+    code: number,
+    messageId = 0,
+    jobId = 0,
+  ): void {
     const i = this.#post(Post.ACK, context, packet, psn);
     if (i < 0) return;
     const { outbox } = this.#core;
     outbox.code[i] = opcode;
     outbox.returnCode[i] = code;
-    outbox.messageId[i] = context.ackMessageId;
-    outbox.jobId[i] = context.ackJobId;
+    outbox.messageId[i] = messageId;
+    outbox.jobId[i] = jobId;
     outbox.flags[i] = (flags & FLAG_RETX) | (packet.ecn === 3 ? FLAG_M : 0);
   }
 
@@ -583,7 +603,7 @@ export class Destination {
     if (post === Post.ACK_STORED) {
       const stored = rx.response(psn);
       if (stored === undefined) return false; // cleared meanwhile
-      const nextHeader = stored.withData ? NextHeader.RESPONSE_DATA : NextHeader.RESPONSE;
+      const nextHeader = storedHeader(stored);
       const length = writeAck(out, localId, remoteId, rx.cack, offset, nextHeader, flags);
       out.length = length + writeStored(out, out.at + length, stored);
       return true;

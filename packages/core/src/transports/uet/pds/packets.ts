@@ -13,7 +13,7 @@ import {
   PdsRequestSyn,
   PdsType,
 } from '../../../wire/uet/pds.ts';
-import { Response, ResponseData } from '../../../wire/uet/ses.ts';
+import { Response, ResponseData, ResponseDataSmall } from '../../../wire/uet/ses.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { StoredResponse } from './receive-window.ts';
 
@@ -159,6 +159,10 @@ export function writeResponse(
   return RESPONSE_BYTES;
 }
 
+/** The next header that announces a stored response. */
+export const storedHeader = (stored: StoredResponse): number =>
+  !stored.withData ? NextHeader.RESPONSE : stored.small ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA;
+
 /** The response kept for a PSN, with its data where it has some. */
 export function writeStored(out: Packet, at: number, stored: StoredResponse): number {
   if (!stored.withData) {
@@ -174,14 +178,21 @@ export function writeStored(out: Packet, at: number, stored: StoredResponse): nu
     );
   }
   const { view } = out;
-  for (let i = 0; i < RESPONSE_DATA_BYTES; i += 4) view.setUint32(at + i, 0);
+  const header = stored.small ? RESPONSE_DATA_SMALL_BYTES : RESPONSE_DATA_BYTES;
+  for (let i = 0; i < header; i += 4) view.setUint32(at + i, 0);
   view.setUint16(at, (stored.opcode << 8) | stored.code);
+  for (let i = 0; i < stored.dataLength; i++) view.setUint8(at + header + i, stored.data[i]!);
+  if (stored.small) {
+    ResponseDataSmall.payloadLength.set(view, at, stored.dataLength);
+    ResponseDataSmall.jobId.set(view, at, stored.jobId);
+    ResponseDataSmall.originalRequestPsn.set(view, at, stored.psn);
+    return header + stored.dataLength;
+  }
   ResponseData.jobId.set(view, at, stored.jobId);
   ResponseData.readRequestMessageId.set(view, at, stored.messageId);
   ResponseData.payloadLength.set(view, at, stored.dataLength);
   ResponseData.modifiedLength.set(view, at, stored.dataLength);
-  for (let i = 0; i < stored.dataLength; i++) view.setUint8(at + RESPONSE_DATA_BYTES + i, stored.data[i]!);
-  return RESPONSE_DATA_BYTES + stored.dataLength;
+  return header + stored.dataLength;
 }
 
 export const REQUEST_BYTES = byteLength(PdsRequest);
@@ -191,3 +202,4 @@ export const ACK_BYTES = byteLength(Ack);
 const ACK_CC_BYTES = byteLength(AckCc);
 const RESPONSE_BYTES = byteLength(Response);
 const RESPONSE_DATA_BYTES = byteLength(ResponseData);
+const RESPONSE_DATA_SMALL_BYTES = byteLength(ResponseDataSmall);

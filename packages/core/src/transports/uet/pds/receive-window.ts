@@ -20,7 +20,8 @@ export class StoredResponse {
   modifiedLength = 0;
   /** Read data that rides in the acknowledgement: next header RESPONSE_DATA. */
   withData = false;
-  readMessageId = 0;
+  /** The request had no message id: RESPONSE_DATA_SMALL, which names it by its PSN. */
+  small = false;
   dataLength = 0;
   readonly data = new Uint8Array(16);
 }

@@ -31,7 +31,10 @@ export class SendWindow {
   readonly mask: number;
   readonly kind: Uint8Array;
   readonly state: Uint8Array;
+  /** Time-outs. */
   readonly retries: Uint8Array;
+  /** 1: left more than once. */
+  readonly again: Uint8Array;
   readonly refusals: Uint8Array;
   readonly ref: Int32Array;
   readonly offset: Float64Array;
@@ -41,6 +44,8 @@ export class SendWindow {
   readonly serial: Float64Array;
 
   start = 0;
+  /** No honest acknowledgement is older than this; it follows `base` at a distance, so that 2^31 PSNs are no limit. */
+  floor = 0;
   base = 0;
   next = 0;
   /** Highest CACK_PSN seen from the peer. */
@@ -61,6 +66,7 @@ export class SendWindow {
     this.kind = new Uint8Array(slots);
     this.state = new Uint8Array(slots);
     this.retries = new Uint8Array(slots);
+    this.again = new Uint8Array(slots);
     this.refusals = new Uint8Array(slots);
     this.ref = new Int32Array(slots);
     this.offset = new Float64Array(slots);
@@ -72,7 +78,7 @@ export class SendWindow {
   reset(start: number, range: number): void {
     this.state.fill(Sent.EMPTY);
     this.start = this.base = this.next = start;
-    this.cackSeen = psnAdd(start, -1);
+    this.cackSeen = this.floor = psnAdd(start, -1);
     this.range = range;
     this.inFlight = this.lost = this.refused = 0;
     this.arrivedSerial = this.#serials = 0;
@@ -108,6 +114,7 @@ export class SendWindow {
     this.offset[i] = offset;
     this.length[i] = length;
     this.retries[i] = 0;
+    this.again[i] = 0;
     this.refusals[i] = 0;
     this.state[i] = Sent.IN_FLIGHT;
     this.inFlight++;
@@ -120,9 +127,15 @@ export class SendWindow {
   /** The packet leaves once more. */
   resent(now: Nanos, psn: number): void {
     const i = psn & this.mask;
+    this.again[i] = 1;
     this.#move(i, Sent.IN_FLIGHT);
     this.sentAt[i] = now;
     this.serial[i] = ++this.#serials;
+  }
+
+  /** The peer's window allows that PSN now. */
+  inRange(psn: number): boolean {
+    return psnDelta(this.cackSeen, psn) <= this.range;
   }
 
   holds(psn: number): boolean {
@@ -133,6 +146,15 @@ export class SendWindow {
   pending(psn: number): boolean {
     if (!this.holds(psn)) return false;
     return this.state[psn & this.mask] !== Sent.ACKED;
+  }
+
+  /** Number of PSNs of one kind without an acknowledgement. Cold paths only. */
+  pendingOf(kind: number): number {
+    let count = 0;
+    for (let psn = this.base; psnBefore(psn, this.next); psn = psnAdd(psn, 1)) {
+      if (this.kind[psn & this.mask] === kind && this.pending(psn)) count++;
+    }
+    return count;
   }
 
   /** Marks one PSN acknowledged. @returns false when it was before, or is not outstanding */
@@ -153,6 +175,7 @@ export class SendWindow {
     }
     this.base = base;
     if (psnBefore(this.#lostFrom, base)) this.#lostFrom = base;
+    if (psnDelta(this.floor, base) > FLOOR_LAG) this.floor = psnAdd(base, -FLOOR_LAG >> 1);
   }
 
   /** One bit of a SACK bitmap. It says "arrived", not "answered", so the slot stays. */
@@ -254,3 +277,5 @@ export class SendWindow {
     this.state[i] = to;
   }
 }
+
+const FLOOR_LAG = 1 << 30;

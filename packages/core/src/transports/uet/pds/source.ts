@@ -27,7 +27,7 @@ import {
 import { Response, ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
-import type { Initiator } from '../ses/initiator.ts';
+import { type Initiator, NO_MESSAGE, NOTHING_REFUSED } from '../ses/initiator.ts';
 import type { Message } from '../ses/message.ts';
 import { ResponseFields } from '../ses/response-fields.ts';
 import type { Target } from '../ses/target.ts';
@@ -61,8 +61,9 @@ export class Source {
     const { tx } = context;
     if (context.retryHead >= 0) this.#initiator.resume(now, context);
     if (tx.lost > 0) {
-      if (tx.inFlight >= context.cc.packets) return false;
-      return this.#resend(now, context, out);
+      const psn = tx.firstLost();
+      if (tx.inFlight >= context.cc.packets || !tx.inRange(psn)) return false;
+      return this.#resend(now, context, out, psn);
     }
     if (tx.inFlight >= context.cc.packets || !tx.open) return false;
     if (context.remoteId === 0 && psnDelta(tx.start, tx.next) > MAX_PSN_OFFSET) return false;
@@ -94,7 +95,7 @@ export class Source {
     if (spdcid === 0 || (context.remoteId !== 0 && context.remoteId !== spdcid)) return core.drop('pdc_mismatch');
     const { tx } = context;
     const cack = cackPsn.get(view, at);
-    if (psnDelta(tx.start, cack) < -1 || !psnBefore(cack, tx.next)) return core.drop('ack_range');
+    if (psnBefore(cack, tx.floor) || !psnBefore(cack, tx.next)) return core.drop('ack_range');
     const probe = (flags & FLAG_P) !== 0;
     const ackPsn = psnAdd(cack, ackPsnOffset.get(view, at));
     if (!probe && !psnBefore(ackPsn, tx.next)) return core.drop('ack_range');
@@ -116,7 +117,7 @@ export class Source {
     let acked = 0;
     if (!probe && tx.pending(ackPsn)) {
       const i = ackPsn & tx.mask;
-      if (tx.retries[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, now - tx.sentAt[i]!);
+      if (tx.again[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, now - tx.sentAt[i]!);
       if (nextHeader !== NextHeader.NONE) this.#deliver(now, context, packet, ackPsn, at + header, nextHeader);
       acked += this.#ackOne(now, context, ackPsn);
     }
@@ -132,7 +133,7 @@ export class Source {
     if (acked > 0) context.cc.onAck(acked);
     if (tx.base !== base) {
       context.progressAt = now;
-      context.backoff = 0;
+      context.backoff = context.tailLosses = 0;
       context.probed = false;
     }
     this.#requested(now, context, req.get(view, at), ackPsn);
@@ -162,7 +163,7 @@ export class Source {
     switch (row.reaction) {
       case 'fail':
       case 'reopen':
-        return this.#fatal(now, context, code, row.reaction === 'reopen');
+        return this.#fatal(now, context, code, i, row.reaction === 'reopen');
       case 'later':
         context.progressAt = now;
         break;
@@ -176,13 +177,14 @@ export class Source {
       case 'resendNow':
       case 'repeatRead':
         if (++tx.refusals[i]! > core.settings.maxNackRetries)
-          return this.fail(now, context, Status.RETRY_EXC_ERR, code, false);
+          return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.lose(psn);
         break;
       case 'resend': {
         const tries = ++tx.refusals[i]!;
         const limit = core.settings.maxNackRetries;
-        if (limit < NO_NACK_LIMIT && tries > limit) return this.fail(now, context, Status.RETRY_EXC_ERR, code, false);
+        if (limit < NO_NACK_LIMIT && tries > limit)
+          return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.refuse(psn);
         const wait = Math.min(core.settings.nackRetx * 2 ** (tries - 1), MAX_NACK_WAIT);
         context.refusedUntil = Math.min(context.refusedUntil, now + wait);
@@ -214,11 +216,14 @@ export class Source {
     }
     if (now >= context.clearDue) this.sendClear(context);
     if (now >= context.retryAt) core.makeReady(context);
-    if (now >= context.closeDue) return this.fail(now, context, Status.REM_ABORT_ERR, NackCode.CLOSING_IN_ERR, false);
+    if (now >= context.closeDue)
+      return this.fail(now, context, Status.REM_ABORT_ERR, NackCode.CLOSING_IN_ERR, NOTHING_REFUSED);
     if (now >= context.lastActivity + core.settings.idleTime && context.resting) {
       context.lastActivity = now;
       this.beginClose(now, context);
     }
+    // all is acknowledged, and yet data of a read or room in the window never comes: nothing else ends that
+    if (now >= this.#stuckDue(context)) return this.fail(now, context, Status.RETRY_EXC_ERR, 0, NOTHING_REFUSED);
     this.rearm(now, context);
   }
 
@@ -244,10 +249,14 @@ export class Source {
     if (context.remoteId !== 0) this.#core.control(context, ControlType.CLEAR_COMMAND, 0, context.tx.clear, 0);
   }
 
-  /** Gives a context up and reports everything on it. */
-  fail(now: Nanos, context: DeliveryContext, status: number, vendorStatus: number, movable: boolean): void {
+  /**
+   * Gives a context up and reports everything on it.
+   * @param refused - message of which the peer refused a packet that left once, so that another context may try
+   * again; `NO_MESSAGE` for none, `NOTHING_REFUSED` when no message at all may move
+   */
+  fail(now: Nanos, context: DeliveryContext, status: number, vendorStatus: number, refused: number): void {
     this.#core.count(EVENT.contexts_failed);
-    const moved = this.#initiator.contextFailed(context, status, vendorStatus, movable);
+    const moved = this.#initiator.contextFailed(context, status, vendorStatus, refused);
     this.release(now, context, 'failed');
     for (let i = moved; i >= 0; ) {
       const message = this.#initiator.messages.at(i);
@@ -270,7 +279,7 @@ export class Source {
   /** Sets the context's deadline to its earliest timer. */
   rearm(now: Nanos, context: DeliveryContext): void {
     if (context.state === PdcState.CLOSED) return;
-    let due = context.lastActivity + this.#core.settings.idleTime;
+    let due = Math.min(context.lastActivity + this.#core.settings.idleTime, this.#stuckDue(context));
     if (context.tx.outstanding > 0) due = Math.min(due, this.#rtoDue(context), this.#tailDue(context));
     if (context.ackWanted) due = Math.min(due, context.ackDue);
     due = Math.min(due, context.refusedUntil, context.clearDue, context.closeDue);
@@ -283,7 +292,7 @@ export class Source {
     const { tx } = context;
     if (tx.outstanding === 0) {
       context.progressAt = now;
-      context.backoff = 0;
+      context.backoff = context.tailLosses = 0;
       context.probed = false;
       this.#core.wake(context, now + Math.min(this.#core.settings.tailLoss || NEVER, this.#core.settings.rtoInit));
     }
@@ -292,14 +301,13 @@ export class Source {
     return tx.push(now, kind, ref, offset, length);
   }
 
-  #resend(now: Nanos, context: DeliveryContext, out: Packet): boolean {
+  #resend(now: Nanos, context: DeliveryContext, out: Packet, psn: number): boolean {
     const { tx } = context;
-    const psn = tx.firstLost();
     const i = psn & tx.mask;
     const kind = tx.kind[i]!;
-    const firstTime = kind === Kind.CONTROL && tx.retries[i] === 0 && tx.refusals[i] === 0 && tx.length[i] === 0;
+    const firstTime = kind === Kind.CONTROL && tx.length[i] === 0;
     tx.resent(now, psn);
-    if (tx.retries[i]! === 0) tx.retries[i] = 1;
+    if (firstTime) tx.again[i] = 0;
     if (kind === Kind.REQUEST) this.#initiator.messages.at(tx.ref[i]!).resent = true;
     if (!firstTime) this.#core.count(EVENT.retransmitted_packets);
     context.lastActivity = now;
@@ -326,8 +334,7 @@ export class Source {
       return;
     }
     const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags);
-    out.length =
-      length + this.#initiator.write(context, out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
+    out.length = length + this.#initiator.write(out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
     this.#cleared(context);
   }
 
@@ -387,6 +394,11 @@ export class Source {
       core.enter(context, PdcState.ACK_WAIT, 'last message done');
     }
     if (context.state !== PdcState.ACK_WAIT || context.tx.outstanding > 0) return false;
+    if (context.ackWanted) {
+      // a close that overtakes the last acknowledgement would look premature to the peer
+      context.ackDue = now;
+      return false;
+    }
     if (context.remoteId === 0) {
       this.release(now, context, 'never answered, nothing left');
       return false;
@@ -459,8 +471,11 @@ export class Source {
     let lost = 0;
     if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
       lost += tx.loseUnprobed(psnAdd(base, 64), context.probeSerial);
-      context.progressAt = now;
-      context.probed = tx.lost === 0; // what is sent again may need another probe
+      if (context.tailLosses < MAX_TAIL_LOSSES) {
+        context.progressAt = now;
+        context.probed = tx.lost === 0; // what is sent again may need another probe
+        if (tx.lost > 0) context.tailLosses++;
+      }
     }
     if ((lo | hi) !== 0) lost += tx.inferLosses(this.#core.settings.reorderPackets);
     if (lost > 0) this.#lossSeen(context, lost);
@@ -485,12 +500,16 @@ export class Source {
   }
 
   /** The peer says that the context is of no use any more. */
-  #fatal(now: Nanos, context: DeliveryContext, code: number, movable: boolean): void {
+  #fatal(now: Nanos, context: DeliveryContext, code: number, i: number, movable: boolean): void {
     if (context.state === PdcState.CLOSE) {
       this.release(now, context, 'close refused: the peer has closed');
       return;
     }
-    this.fail(now, context, movable ? Status.REM_OP_ERR : Status.REM_ABORT_ERR, code, movable);
+    if (!movable) return this.fail(now, context, Status.REM_ABORT_ERR, code, NOTHING_REFUSED);
+    const { tx } = context;
+    // the refusal of a repetition says nothing about the first copy
+    const refused = tx.kind[i] === Kind.REQUEST && tx.again[i] === 0 ? tx.ref[i]! : NO_MESSAGE;
+    this.fail(now, context, Status.REM_OP_ERR, code, refused);
   }
 
   /** The retransmission time-out. @returns false when the context is gone */
@@ -500,18 +519,14 @@ export class Source {
     const i = tx.base & tx.mask;
     const { maxRtoRetries } = core.settings;
     core.count(EVENT.timeouts);
-    if (maxRtoRetries < NO_RTO_LIMIT && tx.retries[i]! > maxRtoRetries) {
+    if (maxRtoRetries < NO_RTO_LIMIT && tx.retries[i]! >= maxRtoRetries) {
       if (context.state === PdcState.CLOSE) this.release(now, context, 'close never acknowledged');
-      else this.fail(now, context, Status.RETRY_EXC_ERR, 0, false);
+      else this.fail(now, context, Status.RETRY_EXC_ERR, 0, NOTHING_REFUSED);
       return false;
     }
     if (tx.retries[i]! < 255) tx.retries[i]!++;
     if (context.ordered) tx.loseFrom(tx.base);
-    else if (tx.state[i] === Sent.ARRIVED) {
-      // the packet is there but its response is not: ask for that, not for the data again
-      const ref = tx.kind[i] === Kind.REQUEST ? this.#initiator.messages.at(tx.ref[i]!).messageId : 0;
-      core.control(context, ControlType.ACK_REQUEST, tx.base, ref, FLAG_AR);
-    }
+    else this.#askForAnswers(now, context);
     const lost = tx.loseSentBefore(now - this.#rto(context));
     if (lost > 0) core.count(EVENT.lost_packets, lost);
     context.cc.onTimeout();
@@ -520,6 +535,20 @@ export class Source {
     context.backoff++;
     core.makeReady(context);
     return true;
+  }
+
+  /** Packets that are there but whose response is not: asks for that, not for the data again. @spec uet:pds/4.6 */
+  #askForAnswers(now: Nanos, context: DeliveryContext): void {
+    const { tx } = context;
+    const sentBefore = now - this.#rto(context);
+    let left = MAX_ACK_REQUESTS;
+    for (let psn = tx.base; left > 0 && psnBefore(psn, tx.next); psn = psnAdd(psn, 1)) {
+      const i = psn & tx.mask;
+      if (tx.state[i] !== Sent.ARRIVED || tx.sentAt[i]! > sentBefore) continue;
+      left--;
+      const id = tx.kind[i] === Kind.REQUEST ? this.#initiator.messages.at(tx.ref[i]!).messageId : 0;
+      this.#core.control(context, ControlType.ACK_REQUEST, psn, id, FLAG_AR);
+    }
   }
 
   #rto(context: DeliveryContext): number {
@@ -536,12 +565,23 @@ export class Source {
     return context.progressAt + Math.max(tailLoss, 2 * context.srtt);
   }
 
+  #stuckDue(context: DeliveryContext): Nanos {
+    if (context.tx.outstanding > 0 || context.retryHead >= 0 || context.resting) return NEVER;
+    return context.lastActivity + Math.max(this.#core.settings.idleTime, STUCK_TIME);
+  }
+
   #sample(context: DeliveryContext, rtt: number): void {
     context.srtt = context.srtt === 0 ? rtt : context.srtt + (rtt - context.srtt) / 8;
   }
 }
 
 const MAX_PSN_OFFSET = 4095;
+/** Responses asked for at one time-out: as many as a target keeps. */
+const MAX_ACK_REQUESTS = 64;
+/** Probes in a row that may find the same packet missing; afterwards the retransmission time-out decides. */
+const MAX_TAIL_LOSSES = 5;
+/** Least silence after which work that waits for the peer is given up. */
+const STUCK_TIME: Nanos = 10_000_000_000;
 const MAX_RTO: Nanos = 8_000_000_000;
 const MAX_NACK_WAIT: Nanos = 1_000_000_000;
 const NO_RTO_LIMIT = 15;

@@ -24,6 +24,7 @@ export class InboundMessage {
   jobId = 0;
   initiator = 0;
   resource = 0;
+  pid = 0;
   /** The receive that a SEND fills. */
   readonly receive = new ReceiveWork();
   /** Bytes of the message that fit the receive. */

@@ -68,7 +68,7 @@ export class Initiator {
       message.sourceId = qp.config.sourceId;
       message.ordered = qp.config.ordered;
       message.sequence = this.#sequence++;
-      message.tries = message.moves = 0;
+      message.tries = message.moves = message.strandings = 0;
       message.next = -1;
       if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
       if (work.status !== Status.SUCCESS) {
@@ -102,9 +102,10 @@ export class Initiator {
     const message = this.messages.at(context.current);
     planned.ref = message.index;
     if (message.status !== Status.SUCCESS) {
-      // refused in the middle: tell the target that no more will come
+      // refused in the middle: tell the target that no more will come, and how much was sent (it may overtake that);
+      // of a READ the target keeps nothing
       planned.kind = Kind.ABORT;
-      planned.offset = message.sent * this.#mtu;
+      planned.offset = message.sesOpcode === SesOpcode.READ ? 0 : message.sent * this.#mtu;
       planned.length = 0;
       planned.last = true;
       return true;
@@ -134,15 +135,7 @@ export class Initiator {
    * Writes the semantic header of a packet at `at` and names its payload.
    * @returns bytes of header
    */
-  write(
-    context: DeliveryContext,
-    out: Packet,
-    at: number,
-    kind: number,
-    ref: number,
-    offset: number,
-    length: number,
-  ): number {
+  write(out: Packet, at: number, kind: number, ref: number, offset: number, length: number): number {
     const { view } = out;
     const message = this.messages.at(ref);
     const { work } = message;
@@ -158,8 +151,7 @@ export class Initiator {
       first && (work.opcode === WorkOpcode.RDMA_WRITE_WITH_IMM || work.opcode === WorkOpcode.SEND_WITH_IMM);
     if (immediate) hd.set(view, at, 1);
     messageId.set(view, at, message.messageId);
-    const resource = work.remoteQpn & RESOURCE;
-    riGeneration.set(view, at, context.generations.size === 0 ? 0 : (context.generations.get(resource) ?? 0));
+    riGeneration.set(view, at, message.generation);
     jobId.set(view, at, work.jobId);
     pidOnFep.set(view, at, work.remoteQpn & 0xfff);
     resourceIndex.set(view, at, (work.remoteQpn >>> 12) & 0xfff);
@@ -267,6 +259,7 @@ export class Initiator {
     this.#leave(context, message);
     if (message.again && message.qp !== 0 && context.state !== PdcState.CLOSED) this.#retryLater(now, context, message);
     else this.finish(message);
+    this.#unstall(context);
   }
 
   /** Messages whose wait is over go back to the queue, on an ordered context all together and in order. */
@@ -334,11 +327,13 @@ export class Initiator {
    * The context is gone. Reports everything on it, or hands back what certainly never reached the target.
    * @returns the first of a list of messages that may go to another context, -1 for none
    */
-  contextFailed(context: DeliveryContext, status: number, vendorStatus: number, movable: boolean): number {
+  contextFailed(context: DeliveryContext, status: number, vendorStatus: number, refused: number): number {
     let head = -1;
     let tail = -1;
     const give = (message: Message): void => {
-      if (movable && message.moves < MAX_MOVES && message.acked === 0 && !message.resent && message.qp !== 0) {
+      // sent and not refused may mean executed, with the answer lost on its way
+      const untouched = message.sent === 0 || (message.index === refused && message.acked === 0 && !message.resent);
+      if (refused !== NOTHING_REFUSED && untouched && message.moves < MAX_MOVES && message.qp !== 0) {
         message.moves++;
         message.restart();
         message.next = -1;
@@ -390,6 +385,16 @@ export class Initiator {
         into(message);
       }
     };
+    for (const message of this.messages.live()) {
+      if (
+        message.qp === qp &&
+        (message.index === context.current ||
+          message.unacked > 0 ||
+          context.reads.get(message.messageId) === message.index)
+      ) {
+        this.#flushOne(message, false);
+      }
+    }
     const queue = context.queueHead;
     context.queueHead = context.queueTail = -1;
     flushList(queue, (message) => {
@@ -405,16 +410,14 @@ export class Initiator {
         context.retryHead = message.index;
       }
     });
-    for (const message of this.messages.live()) {
-      if (
-        message.qp === qp &&
-        (message.index === context.current ||
-          message.unacked > 0 ||
-          context.reads.get(message.messageId) === message.index)
-      ) {
-        this.#flushOne(message, false);
-      }
-    }
+    this.#unstall(context);
+  }
+
+  /** Nothing is left that has to be sent again first (it was flushed): the stream goes on. */
+  #unstall(context: DeliveryContext): void {
+    if (!context.stalled || context.openMessages > 0 || context.retryHead >= 0) return;
+    context.stalled = false;
+    this.#core.makeReady(context);
   }
 
   #flushOne(message: Message, release: boolean): void {
@@ -459,6 +462,9 @@ export class Initiator {
     while (context.reads.has(id)) id = id >= MAX_MESSAGE_ID ? 1 : id + 1;
     context.nextMessageId = id >= MAX_MESSAGE_ID ? 1 : id + 1;
     message.messageId = id;
+    // one generation for all copies of all packets: a repetition with a newer one could overtake what was refused
+    const { generations } = context;
+    message.generation = generations.size === 0 ? 0 : (generations.get(message.work.remoteQpn & RESOURCE) ?? 0);
     if (message.sesOpcode === SesOpcode.READ) context.reads.set(id, message.index);
     context.current = message.index;
     context.openMessages++;
@@ -519,6 +525,10 @@ export class Initiator {
   }
 }
 
+/** A context failed and no message is known to be refused; those that never left may move. */
+export const NO_MESSAGE = -1;
+/** A context failed in a way that leaves no message to move. */
+export const NOTHING_REFUSED = -2;
 const STD_BYTES = byteLength(RequestStd);
 const ABSOLUTE = 0x8000_0000 | 0;
 /** The part of a queue pair number that names a resource: PIDonFEP and index. */

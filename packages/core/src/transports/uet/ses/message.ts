@@ -17,6 +17,8 @@ export class Message {
   /** Order of posting: what is sent again on an ordered stream goes in this order. */
   sequence = 0;
   messageId = 0;
+  /** Generation of the peer's resource index that its packets name. */
+  generation = 0;
   /** Packets of the whole message. */
   packets = 0;
   /** Packets that have left at least once. */
@@ -35,6 +37,8 @@ export class Message {
   again = false;
   aborted = false;
   tries = 0;
+  /** Times that no context was free for it. */
+  strandings = 0;
   /** Number of times it was moved to another context. */
   moves = 0;
   modifiedLength = -1;

@@ -38,6 +38,11 @@ export class RequestFields {
   piece = 0;
   small = false;
 
+  /** The packet is a whole message. */
+  get single(): boolean {
+    return this.som && this.piece >= this.length;
+  }
+
   /** @returns false when the header does not fit into `room` bytes */
   decode(view: DataView, at: number, room: number, nextHeader: number, mtu: number): boolean {
     this.headerBytes =

@@ -33,6 +33,8 @@ export class Answer {
   guaranteed = false;
   /** The answer is read data that rides in the acknowledgement. */
   withData = false;
+  /** The request had no message id: its PSN names it. */
+  small = false;
   dataRegion = 0;
   dataOffset = 0;
   dataLength = 0;
@@ -45,7 +47,7 @@ export class Answer {
     this.jobId = jobId;
     this.generation = 0;
     this.modifiedLength = 0;
-    this.guaranteed = this.withData = false;
+    this.guaranteed = this.withData = this.small = false;
   }
 }
 
@@ -96,7 +98,7 @@ export class Target {
       return true;
     }
     if (request.opcode === SesOpcode.NO_OP) return true;
-    const known = this.#find(context, request.messageId);
+    const known = this.#known(context);
     if (known !== undefined) this.#continue(context, known, packet, payloadAt, payload);
     else this.#begin(context, packet, psn, payloadAt, payload);
     return true;
@@ -115,15 +117,32 @@ export class Target {
   }
 
   /** A queue pair goes away: its messages in arrival are refused from now on. */
-  queuePairRemoved(contexts: Iterable<DeliveryContext>, qp: number): void {
+  queuePairRemoved(contexts: Iterable<DeliveryContext>, qp: LocalQueuePair): void {
+    const { qp: handle } = qp.config;
     for (const context of contexts) {
       for (let one = context.inbound; one !== undefined; one = one.next) {
-        if (one.qp !== qp) continue;
+        if (one.qp !== handle) continue;
         this.#fail(one, Status.WR_FLUSH_ERR);
         one.qp = 0;
         if (one.failed === 0) one.failed = ReturnCode.DISABLED;
       }
     }
+    if (!qp.hasSpare) return;
+    qp.hasSpare = false;
+    this.#flushReceive(qp);
+  }
+
+  /** A receive that was taken and that no message came for. */
+  #flushReceive(qp: LocalQueuePair): void {
+    const completion = this.#completion;
+    completion.wrIdLo = qp.spare.wrIdLo;
+    completion.wrIdHi = qp.spare.wrIdHi;
+    completion.status = Status.WR_FLUSH_ERR;
+    completion.vendorStatus = 0;
+    completion.opcode = CompletionOpcode.RECV;
+    completion.byteLength = completion.sourceId = completion.jobId = completion.path = 0;
+    completion.hasImm = false;
+    this.#core.services.completeReceive(qp.config.qp, completion);
   }
 
   /** Receives were posted: a disabled resource index opens again, under a new generation. */
@@ -139,7 +158,8 @@ export class Target {
   #begin(context: DeliveryContext, packet: Packet, psn: number, at: number, payload: number): void {
     const request = this.#request;
     const { length } = request;
-    const single = request.som && request.piece >= length;
+    // the packets of a READ change nothing here: each is judged alone
+    const single = request.single || request.opcode === SesOpcode.READ;
     const code = this.#check(payload);
     if (code !== 0) {
       this.#refuse(context, code, single);
@@ -202,16 +222,17 @@ export class Target {
     if (!this.#fits(request.length, request.at, request.piece, isRead ? 0 : payload)) return ReturnCode.OP_VIOLATION;
     if (isSend) return 0;
     const reach = this.#reach;
-    if (request.offsetHi >= 0x20_0000) return ReturnCode.BAD_ADDR;
     reach.pd = qp.config.pd;
     reach.jobId = request.jobId;
     reach.keyLo = request.keyLo;
     reach.keyHi = request.keyHi;
-    reach.offset = request.offsetHi * 0x1_0000_0000 + request.offsetLo;
+    // beyond 2^53 no region reaches; the key is checked all the same, so that its faults come first
+    const beyond = request.offsetHi >= 0x20_0000;
+    reach.offset = beyond ? Number.MAX_SAFE_INTEGER : request.offsetHi * 0x1_0000_0000 + request.offsetLo;
     reach.length = request.length;
     reach.rights = isRead ? Access.REMOTE_READ : Access.REMOTE_WRITE;
     const fault = this.#core.services.reach(reach);
-    if (fault === AccessFault.NONE) return 0;
+    if (fault === AccessFault.NONE) return beyond ? ReturnCode.BAD_ADDR : 0;
     return codeOfFault[fault] ?? ReturnCode.UNCOR;
   }
 
@@ -225,9 +246,9 @@ export class Target {
   }
 
   #beginSend(context: DeliveryContext, qp: LocalQueuePair, packet: Packet, at: number, payload: number): void {
-    const request = this.#request;
-    const single = request.piece >= request.length && request.som;
-    if (!qp.hasSpare && !this.#core.services.takeReceive(qp.config.qp, qp.spare)) {
+    const { single } = this.#request;
+    qp.hasSpare ||= this.#core.services.takeReceive(qp.config.qp, qp.spare);
+    if (!qp.hasSpare) {
       let code: number = ReturnCode.NO_MATCH;
       if (context.ordered) {
         // later messages must not overtake: the index stays shut until receives come
@@ -263,11 +284,12 @@ export class Target {
       this.answer.code = message.failed;
       return;
     }
+    if (request.ver !== 0) return this.#breakOff(context, message, ReturnCode.UNCOR);
     if (request.opcode !== message.opcode || request.length !== message.total)
       return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
     if (request.keyLo !== message.keyLo || request.keyHi !== message.keyHi)
       return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
-    if (request.jobId !== message.jobId || request.resource !== message.resource)
+    if (request.jobId !== message.jobId || request.resource !== message.resource || request.pid !== message.pid)
       return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
     if (request.ie) return this.#breakOff(context, message, ReturnCode.INITIATOR_ERROR);
     if (!this.#fits(request.length, request.at, request.piece, payload))
@@ -393,6 +415,7 @@ export class Target {
     if (request.length <= this.#core.settings.maxAckData) {
       answer.opcode = SesResponseOpcode.RESPONSE_W_DATA;
       answer.withData = answer.guaranteed = true;
+      answer.small = request.small;
       answer.modifiedLength = request.length;
       answer.dataRegion = this.#reach.region;
       answer.dataOffset = this.#reach.regionOffset;
@@ -420,10 +443,19 @@ export class Target {
 
   /** MSG_ERROR: the initiator ends a message early. */
   #abort(context: DeliveryContext, request: RequestFields): void {
-    const message = this.#find(context, request.messageId);
-    if (message === undefined) return;
-    if (message.failed === 0) this.#fail(message, Status.REM_ABORT_ERR);
-    this.#remove(context, message);
+    // it says how much was sent: packets that it has overtaken belong to this message and not to a new one
+    let message = this.#find(context, request.messageId);
+    if (message === undefined) {
+      if (request.at === 0) return;
+      message = this.#open(context, undefined);
+      if (message === undefined) return;
+    }
+    if (message.failed === 0) {
+      this.#fail(message, Status.REM_ABORT_ERR);
+      message.failed = ReturnCode.CANCELLED;
+    }
+    message.total = Math.min(message.total, request.at);
+    if (message.complete) this.#remove(context, message);
   }
 
   /** Refuses a message at its first packet; keeps a mark so that its other packets get the same answer. */
@@ -431,7 +463,7 @@ export class Target {
     const request = this.#request;
     const { answer } = this;
     this.#core.count(EVENT.refused_requests);
-    if (!single && request.messageId !== 0) {
+    if (!single) {
       const message = this.#open(context, undefined);
       if (message === undefined) return;
       message.failed = code;
@@ -481,8 +513,14 @@ export class Target {
     this.#core.services.completeReceive(message.qp, completion);
   }
 
+  /** The message under way that the packet belongs to. What fits one packet needs no id, so 0 is none there. */
+  #known(context: DeliveryContext): InboundMessage | undefined {
+    const request = this.#request;
+    if (context.inbound === undefined || (request.messageId === 0 && request.single)) return undefined;
+    return this.#find(context, request.messageId);
+  }
+
   #find(context: DeliveryContext, messageId: number): InboundMessage | undefined {
-    if (messageId === 0) return undefined;
     for (let one = context.inbound; one !== undefined; one = one.next) if (one.messageId === messageId) return one;
     return undefined;
   }
@@ -506,6 +544,7 @@ export class Target {
     message.jobId = request.jobId;
     message.initiator = request.initiator;
     message.resource = request.resource;
+    message.pid = request.pid;
     if (qp !== undefined) {
       message.qp = qp.config.qp;
       message.pd = qp.config.pd;

@@ -1,0 +1,37 @@
+/** Child processes with a time limit, pinned to a core where `taskset` exists. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+
+export interface Running {
+  readonly child: ChildProcess;
+  output: string;
+  errors: string;
+}
+
+const pinning = spawnSync('taskset', ['--version']).status === 0 && availableParallelism() >= 2;
+
+export function start(command: string, args: readonly string[], core: number): Running {
+  const full = pinning ? ['-c', String(core), command, ...args] : [...args];
+  const child = spawn(pinning ? 'taskset' : command, full, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const running: Running = { child, output: '', errors: '' };
+  child.stdout?.on('data', (data) => {
+    running.output += data;
+  });
+  child.stderr?.on('data', (data) => {
+    running.errors += data;
+  });
+  return running;
+}
+
+/** @returns the exit code; null when it had to be ended */
+export function waitForExit(running: Running, limitMs: number): Promise<number | null> {
+  const { child } = running;
+  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      resolve(code);
+    });
+  });
+}

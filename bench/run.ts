@@ -1,0 +1,26 @@
+/** Starts one benchmark by name, each in a process of its own: `npm run bench -- NAME [options]`. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+interface Bench {
+  readonly file: string;
+  readonly node: readonly string[];
+  readonly text: string;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  codec: { file: 'micro/codec.js', node: [], text: 'declared header fields against hand-written offsets' },
+  engine: { file: 'engine/uet.js', node: ['--expose-gc'], text: 'the UET engine alone: ns and heap bytes per packet' },
+  live: { file: 'live/live.js', node: [], text: 'two processes on loopback, beside libfabric where it is installed' },
+};
+
+const [name, ...options] = process.argv.slice(2);
+const bench = name === undefined ? undefined : BENCHES[name];
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- NAME [options]\n`);
+  for (const [known, { text }] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(8)} ${text}`);
+  process.exit(2);
+}
+const file = fileURLToPath(new URL(bench.file, import.meta.url));
+const child = spawn(process.execPath, [...bench.node, file, ...options], { stdio: 'inherit' });
+child.on('exit', (code) => process.exit(code ?? 1));

@@ -1,0 +1,50 @@
+/** Options that every command with a device of its own understands. */
+import type { Command } from 'commander';
+import { byteCount, oneOf, probability, wholeNumber } from './option-values.ts';
+
+export interface DeviceOptions {
+  readonly port?: number;
+  readonly mtu?: number;
+  readonly io?: 'auto' | 'gso' | 'batch' | 'dgram';
+  readonly mode?: 'inline' | 'worker';
+  readonly entropies?: number;
+  readonly capture?: string;
+}
+
+/** Faults on what this side's device sends. */
+export interface FaultOptions {
+  readonly drop?: number;
+  readonly duplicate?: number;
+  readonly reorder?: number;
+  readonly corrupt?: number;
+  readonly delay?: number;
+  readonly seed?: number;
+}
+
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .option('-p, --port <number>', 'UDP port of the device (default: 4793)', wholeNumber(1, 65_535))
+    .option('--mtu <bytes>', 'payload bytes of a packet; the same on both sides (default: 4096 on loopback)', byteCount(256, 9000))
+    .option('--io <level>', 'how packets reach the kernel: auto, gso, batch or dgram', oneOf(['auto', 'gso', 'batch', 'dgram']))
+    .option('--mode <mode>', 'who drives the device: inline (this thread) or worker', oneOf(['inline', 'worker']))
+    .option('--entropies <number>', 'routes through the network (UDP source ports)', wholeNumber(1, 64))
+    .option('--capture <file>', 'record the traffic as pcapng');
+}
+
+export function addFaultOptions(command: Command): Command {
+  return command
+    .option('--drop <probability>', 'lose packets that this side sends: 0.01 or 1%', probability)
+    .option('--duplicate <probability>', 'send packets twice', probability)
+    .option('--reorder <probability>', 'let packets be overtaken by later ones', probability)
+    .option('--corrupt <probability>', 'flip bits in packets', probability)
+    .option('--delay <probability>', 'hold packets back for a while', probability)
+    .option('--seed <number>', 'seed of the faults: the same seed, the same faults', wholeNumber(0, 0xffff_ffff));
+}
+
+/** The faults asked for; undefined when there are none. */
+export function faultsOf(options: FaultOptions): Record<string, number> | undefined {
+  const asked = FAULTS.flatMap((name) => (options[name] ? [[name, options[name]] as const] : []));
+  return asked.length === 0 ? undefined : Object.fromEntries(asked);
+}
+
+const FAULTS = ['drop', 'duplicate', 'reorder', 'corrupt', 'delay'] as const;

@@ -1,0 +1,58 @@
+/** One row of the table: warms up, measures, and says what it cost. */
+import { figuresOf, figuresSince } from '../session/device-figures.ts';
+import { BandwidthRun } from './bandwidth-run.ts';
+import { LatencyRun } from './latency-run.ts';
+import { drive, type Latencies, latenciesOf } from './measurement.ts';
+import type { PerfLane } from './perf-lane.ts';
+import { defaultIterations, defaultWarmup, type PerfPlan } from './perf-tests.ts';
+
+export interface SizeResult {
+  readonly size: number;
+  readonly iterations: number;
+  readonly seconds: number;
+  /** Bytes per second; `peak` over the best window of one depth. Bandwidth only. */
+  readonly peak: number;
+  readonly latencies: Latencies | undefined;
+  readonly retransmittedPackets: number;
+  readonly droppedPackets: number;
+  /** User and system time of this process, seconds. */
+  readonly cpuSeconds: number;
+  /** Messages that the other side has seen, warming up included. */
+  readonly messages: number;
+}
+
+/** @param others - what else must be driven: the other side, when it lives in this process */
+export async function measureSize(
+  plan: PerfPlan,
+  lane: PerfLane,
+  others: (() => void) | undefined,
+): Promise<SizeResult> {
+  const { device } = lane.endpoint;
+  const warmup = plan.warmup ?? defaultWarmup(plan.test, lane.size);
+  const asked = plan.iterations ?? (plan.seconds === undefined ? defaultIterations(plan.test, lane.size) : ENDLESS);
+  const isBandwidth = plan.test.kind === 'bw';
+  let run = isBandwidth ? new BandwidthRun(plan.test, lane, warmup) : new LatencyRun(plan.test, lane, asked);
+  if (run instanceof LatencyRun) run.restart(warmup);
+  if (warmup > 0) await drive(run, device.polls, others);
+  if (run instanceof LatencyRun) run.restart(asked);
+  else run = new BandwidthRun(plan.test, lane, asked);
+  const before = figuresOf(device);
+  const cpuBefore = process.cpuUsage();
+  const started = performance.now();
+  await drive(run, device.polls, others, plan.seconds);
+  const seconds = (performance.now() - started) / 1e3;
+  const cpu = process.cpuUsage(cpuBefore);
+  return {
+    size: lane.size,
+    iterations: run.progress,
+    seconds,
+    peak: run instanceof BandwidthRun ? run.peak : 0,
+    latencies: run instanceof LatencyRun ? latenciesOf(run.samples) : undefined,
+    ...figuresSince(device, before),
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    messages: warmup + run.progress,
+  };
+}
+
+/** With a duration the clock ends the run. */
+const ENDLESS = 2 ** 40;

@@ -1,0 +1,151 @@
+/** One side of a measurement: a queue pair of its own with a source and a destination buffer in slots. */
+import {
+  type AddressHandle,
+  type CompletionQueue,
+  CompletionBatch,
+  type MemoryRegion,
+  type QueuePair,
+  RemoteMemory,
+  SeededRandom,
+} from '@verbena/core';
+import type { Endpoint } from '../session/endpoint.ts';
+import type { PerfTest } from './perf-tests.ts';
+
+export class PerfLane {
+  readonly endpoint: Endpoint;
+  readonly cq: CompletionQueue;
+  readonly qp: QueuePair;
+  readonly batch = new CompletionBatch(64);
+  /** What is sent from, or read by the peer. */
+  readonly out: MemoryRegion;
+  /** Where data arrives. */
+  readonly in: MemoryRegion;
+  readonly depth: number;
+  /** Room for work requests while the lane is idle. */
+  readonly idleSpace: number;
+  /** Bytes of one message. */
+  readonly size: number;
+  readonly #slotBytes: number;
+  readonly #slots: number;
+  #remoteIn: RemoteMemory | undefined;
+  #remoteOut: RemoteMemory | undefined;
+  #peer: AddressHandle | undefined;
+
+  constructor(endpoint: Endpoint, shape: LaneShape) {
+    this.endpoint = endpoint;
+    this.depth = shape.depth;
+    this.size = shape.size;
+    this.#slotBytes = slotBytesOf(shape.size);
+    this.cq = endpoint.context.createCompletionQueue({ entries: 2 * (shape.depth + RECEIVES) });
+    this.qp = endpoint.createQueuePair(this.cq, {
+      sendDepth: shape.depth,
+      receiveDepth: RECEIVES,
+      ordered: shape.ordered,
+      signalAll: false,
+    });
+    this.idleSpace = this.qp.sendSpace;
+    const bytes = Math.max(BUFFER_BYTES, this.#slotBytes);
+    this.#slots = Math.min(RECEIVES, Math.floor(bytes / this.#slotBytes));
+    this.out = endpoint.register(bytes, ['local-write', 'remote-read']);
+    this.in = endpoint.register(bytes, ['local-write', 'remote-write']);
+  }
+
+  /** The peer's lane, as its `card` says. */
+  connect(peer: AddressHandle, card: LaneCard): void {
+    this.#peer = peer;
+    this.#remoteIn = new RemoteMemory(card.in);
+    this.#remoteOut = new RemoteMemory(card.out);
+  }
+
+  /** What the peer must know. */
+  get card(): LaneCard {
+    return { qpn: this.qp.qpn, in: this.in.rkey, out: this.out.rkey };
+  }
+
+  get peer(): AddressHandle {
+    if (this.#peer === undefined) throw new Error('the lane is not connected');
+    return this.#peer;
+  }
+
+  get remoteIn(): RemoteMemory {
+    if (this.#remoteIn === undefined) throw new Error('the lane is not connected');
+    return this.#remoteIn;
+  }
+
+  get remoteOut(): RemoteMemory {
+    if (this.#remoteOut === undefined) throw new Error('the lane is not connected');
+    return this.#remoteOut;
+  }
+
+  /** Fills the source with a pattern. */
+  fill(seed: number): void {
+    fillPattern(this.out.bytes, seed);
+  }
+
+  /** Where message `number` lies in both buffers. */
+  offset(number: number): number {
+    return (number % this.#slots) * this.#slotBytes;
+  }
+
+  /**
+   * Whether `messages` messages arrived here as a lane that was filled with `seed` sends them. SENDs all come from the
+   * first slot, since unordered ones may match receives in any order.
+   */
+  verify({ operation, name }: PerfTest, messages: number, seed: number): boolean {
+    const size = name === 'write-lat' ? this.size - 1 : this.size; // the last byte is the mark
+    const expected = new Uint8Array(this.in.length);
+    fillPattern(expected, seed);
+    const slots = name === 'write-lat' || name === 'read-lat' ? 1 : Math.min(messages, this.#slots);
+    for (let slot = 0; slot < slots; slot++) {
+      const at = slot * this.#slotBytes;
+      const from = operation === 'send' ? 0 : at;
+      const arrived = this.in.bytes.subarray(at, at + size);
+      if (Buffer.compare(arrived, expected.subarray(from, from + size)) !== 0) return false;
+    }
+    return true;
+  }
+
+  close(): void {
+    this.qp.close();
+    this.cq.close();
+    this.endpoint.unregister(this.out);
+    this.endpoint.unregister(this.in);
+  }
+}
+
+export interface LaneShape {
+  /** Bytes of one message. */
+  readonly size: number;
+  readonly depth: number;
+  readonly ordered: boolean;
+}
+
+export interface LaneCard {
+  readonly qpn: number;
+  readonly in: bigint;
+  readonly out: bigint;
+}
+
+/** Receives that are kept posted in tests of SEND. */
+export const RECEIVES = 512;
+
+function slotBytesOf(size: number): number {
+  return Math.max(64, Math.ceil(size / 64) * 64);
+}
+
+/** Pseudo-random bytes; never 0, so that cleared memory is told apart. Long buffers repeat a block, rotated. */
+export function fillPattern(bytes: Uint8Array, seed: number): void {
+  const random = new SeededRandom(seed);
+  const block = Uint8Array.from({ length: Math.min(BLOCK, bytes.length) }, () => 1 + random.below(255));
+  for (let at = 0; at < bytes.length; at += block.length) {
+    const turn = ((at / block.length) * 31) % block.length;
+    const room = Math.min(block.length, bytes.length - at);
+    const head = Math.min(room, block.length - turn);
+    bytes.set(block.subarray(turn, turn + head), at);
+    if (room > head) bytes.set(block.subarray(0, room - head), at + head);
+  }
+}
+
+/** Stays in the processor's cache. */
+const BUFFER_BYTES = 2 ** 20;
+const BLOCK = 65_536;

@@ -1,0 +1,38 @@
+/** Both sides of a measurement in one process: one loop polls both devices. */
+import type { Endpoint } from '../session/endpoint.ts';
+import { refusal } from '../failure.ts';
+import { measureSize, type SizeResult } from './measure-size.ts';
+import { PerfLane } from './perf-lane.ts';
+import type { PerfPlan } from './perf-tests.ts';
+import { createResponder } from './responder.ts';
+
+/** @param onLanes - told the first time that both sides are known */
+export async function measureLoopback(
+  plan: PerfPlan,
+  here: Endpoint,
+  there: Endpoint,
+  size: number,
+  onLanes: (local: PerfLane, remote: PerfLane) => void,
+): Promise<SizeResult> {
+  const shape = { size, depth: plan.depth, ordered: plan.ordered };
+  const local = new PerfLane(here, shape);
+  const remote = new PerfLane(there, shape);
+  local.connect(here.addressHandle(there.place, remote.card.qpn), remote.card);
+  remote.connect(there.addressHandle(here.place, local.card.qpn), local.card);
+  local.fill(plan.seed);
+  remote.fill(plan.seed);
+  onLanes(local, remote);
+  const responder = createResponder(plan.test, remote);
+  const result = await measureSize(plan, local, () => responder.step());
+  const receiver = plan.test.operation === 'read' ? local : remote;
+  if (!receiver.verify(plan.test, result.messages, plan.seed)) throw wrongData(size);
+  local.close();
+  remote.close();
+  return result;
+}
+
+export function wrongData(size: number): Error {
+  return refusal('EIO', 'perf', `messages of ${size} bytes did not arrive as they were sent`, {
+    try: 'repeat with --seed and --capture, and tell us: this must not happen',
+  });
+}

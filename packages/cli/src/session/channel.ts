@@ -1,0 +1,311 @@
+/**
+ * Requests, answers and signals between two programs, and the loop that drives a device while they talk.
+ *
+ * One completion queue serves everything; each posted request has an id of its own, under which its completion is
+ * awaited. Messages that the peer has no room for are sent again for a while.
+ */
+import {
+  type AddressHandle,
+  type Completion,
+  type CompletionQueue,
+  isVerbsError,
+  type MemoryRegion,
+  type QueuePair,
+  VerbsError,
+  type WorkRequest,
+} from '@verbena/core';
+import { messageOf, refusal } from '../failure.ts';
+import { DEFAULT_PORT, type Endpoint } from './endpoint.ts';
+import { noAnswer, refusalCode } from './outcome.ts';
+import {
+  type Body,
+  MAX_MESSAGE_BYTES,
+  type Message,
+  packSignal,
+  parseMessage,
+  PROTOCOL,
+  type Refusal,
+  SERVICE_INDEX,
+  SERVICE_QPN,
+  type Signal,
+  unpackSignal,
+} from './session.ts';
+
+/** What this side does about things that the other side says. */
+export interface Listener {
+  /** Answers a request; a thrown VerbsError becomes a refusal. */
+  asked?(from: number, ask: string, body: Body): Promise<Body> | Body;
+  /** A signal or a write with immediate data arrived. */
+  signalled?(from: number, signal: Signal): void;
+}
+
+export class Channel {
+  readonly endpoint: Endpoint;
+  readonly cq: CompletionQueue;
+  readonly qp: QueuePair;
+  /** Called on each turn of a busy loop: for tests that look at memory instead of completions. */
+  drive: (() => void) | undefined;
+  readonly #listener: Listener;
+  readonly #receives: MemoryRegion;
+  readonly #sends: MemoryRegion;
+  readonly #freeSends: number[] = Array.from({ length: SEND_SLOTS }, (_, i) => i);
+  readonly #sendWaiters: (() => void)[] = [];
+  readonly #posted = new Map<number, (completion: Completion) => void>();
+  readonly #asked = new Map<number, { resolve: (body: Body) => void; reject: (error: Error) => void }>();
+  readonly #replies = new Map<number, AddressHandle>();
+  #nextId = FIRST_ID;
+  #busy = 0;
+  #closing = false;
+  readonly #pump: Promise<void>;
+
+  constructor(endpoint: Endpoint, listener: Listener) {
+    this.endpoint = endpoint;
+    this.#listener = listener;
+    this.cq = endpoint.context.createCompletionQueue({ entries: CQ_ENTRIES });
+    this.qp = endpoint.createQueuePair(this.cq, { index: SERVICE_INDEX, receiveDepth: RECEIVE_SLOTS });
+    this.#receives = endpoint.register(RECEIVE_SLOTS * MAX_MESSAGE_BYTES, ['local-write']);
+    this.#sends = endpoint.register(SEND_SLOTS * MAX_MESSAGE_BYTES, ['local-write']);
+    for (let slot = 0; slot < RECEIVE_SLOTS; slot++) this.#receive(slot);
+    this.#pump = this.#run();
+  }
+
+  /** Where a server's messages go to. */
+  server(address: string, port = DEFAULT_PORT): AddressHandle {
+    return this.endpoint.addressHandle({ address, port }, SERVICE_QPN);
+  }
+
+  /** Where the messages of a peer that was heard on `path` go to. Handles are kept, a bounded number of them. */
+  reply(path: number, qpn = SERVICE_QPN): AddressHandle {
+    let handle = this.#replies.get(path);
+    if (handle === undefined || handle.qpn !== qpn) {
+      if (this.#replies.size >= MAX_PEERS) this.forget(this.#replies.keys().next().value!);
+      handle?.destroy();
+      handle = this.endpoint.addressHandle({ path }, qpn);
+      this.#replies.set(path, handle);
+    }
+    return handle;
+  }
+
+  forget(path: number): void {
+    this.#replies.get(path)?.destroy();
+    this.#replies.delete(path);
+  }
+
+  /**
+   * Asks the peer and waits for its answer.
+   *
+   * @throws VerbsError what the peer refused with · `ETIMEDOUT` no answer
+   */
+  async request(to: AddressHandle, ask: string, body: Body, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Body> {
+    const id = this.#nextId++;
+    let timer: NodeJS.Timeout | undefined;
+    const answer = new Promise<Body>((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
+      timer = setTimeout(() => reject(noAnswer(to.address, ask, `it took longer than ${timeoutMs / 1e3} s`)), timeoutMs);
+    });
+    answer.catch(() => {}); // also when sending fails first
+    try {
+      await this.#send(to, { v: PROTOCOL, id, qpn: SERVICE_QPN, ask, body }, ask);
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+      this.#asked.delete(id);
+    }
+  }
+
+  /** Sends a signal; waits until the peer has it. */
+  async signal(to: AddressHandle, kind: number, transfer: number, sequence: number, qp = this.qp): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const done = await this.submit(qp, { opcode: 'send', to, imm: packSignal(kind, transfer, sequence) });
+      if (done.ok) return;
+      if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw noAnswer(to.address, 'signal', done);
+    }
+  }
+
+  /** Posts a request and waits for its completion, whatever the status. */
+  async submit(qp: QueuePair, request: Omit<WorkRequest, 'id'>): Promise<Completion> {
+    const id = this.#nextId++;
+    while (qp.sendSpace === 0) await turn();
+    return new Promise((resolve, reject) => {
+      this.#posted.set(id, resolve);
+      try {
+        qp.post({ ...request, id });
+      } catch (thrown) {
+        this.#posted.delete(id);
+        reject(thrown);
+      }
+    });
+  }
+
+  /** While something is busy the loop polls instead of sleeping. */
+  async whileBusy<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      return await work();
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const waiting of this.#asked.values()) waiting.reject(refusal('EIO', 'request', 'the session was closed'));
+    await this.#pump;
+  }
+
+  async #send(to: AddressHandle, message: Message, what: string): Promise<void> {
+    const bytes = Buffer.from(JSON.stringify(message));
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      throw refusal('EINVAL', what, `the message has ${bytes.length} bytes, at most ${MAX_MESSAGE_BYTES} can be sent`, {
+        try: 'shorter names',
+      });
+    }
+    while (this.#freeSends.length === 0) await new Promise<void>((resolve) => this.#sendWaiters.push(resolve));
+    const slot = this.#freeSends.pop()!;
+    try {
+      const offset = slot * MAX_MESSAGE_BYTES;
+      this.#sends.bytes.set(bytes, offset);
+      for (let attempt = 1; ; attempt++) {
+        const region = this.#sends;
+        const done = await this.submit(this.qp, { opcode: 'send', to, region, offset, length: bytes.length });
+        if (done.ok) return;
+        if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw noAnswer(to.address, what, done);
+      }
+    } finally {
+      this.#freeSends.push(slot);
+      this.#sendWaiters.shift()?.();
+    }
+  }
+
+  #receive(slot: number): void {
+    this.qp.postReceive({
+      id: slot,
+      region: this.#receives,
+      offset: slot * MAX_MESSAGE_BYTES,
+      length: MAX_MESSAGE_BYTES,
+    });
+  }
+
+  async #run(): Promise<void> {
+    let quietSince = performance.now();
+    while (!this.#closing) {
+      let handled = 0;
+      for (let done = this.cq.take(); done !== undefined; done = this.cq.take()) {
+        this.#dispatch(done);
+        if (++handled === BURST) break;
+      }
+      this.drive?.();
+      const now = performance.now();
+      if (handled > 0) quietSince = now;
+      const idle = now - quietSince;
+      if (this.#busy > 0 && this.endpoint.device.polls && idle < SPIN_MS) await (handled > 0 ? null : turn());
+      else if (this.drive !== undefined) await turn();
+      else await this.#sleep();
+    }
+  }
+
+  async #sleep(): Promise<void> {
+    try {
+      await this.cq.wait(SLEEP_MS);
+    } catch (thrown) {
+      if (!isVerbsError(thrown) || thrown.code !== 'ETIMEDOUT') throw thrown;
+    }
+  }
+
+  #dispatch(done: Completion): void {
+    const id = Number(done.id);
+    const waiting = this.#posted.get(id);
+    if (waiting !== undefined) {
+      this.#posted.delete(id);
+      waiting(done);
+    } else if (done.opcode === 'recv-write-imm') {
+      if (done.ok && done.imm !== undefined) this.#listener.signalled?.(done.path, unpackSignal(done.imm));
+    } else if (id < RECEIVE_SLOTS) {
+      this.#received(done);
+    }
+  }
+
+  #received(done: Completion): void {
+    const slot = Number(done.id);
+    if (!done.ok) {
+      if (done.status !== 'WR_FLUSH_ERR') this.#receive(slot);
+      return;
+    }
+    const { imm, path } = done;
+    if (imm !== undefined) {
+      this.#receive(slot);
+      this.#listener.signalled?.(path, unpackSignal(imm));
+      return;
+    }
+    const offset = slot * MAX_MESSAGE_BYTES;
+    const text = Buffer.from(this.#receives.bytes.subarray(offset, offset + done.byteLength)).toString();
+    this.#receive(slot);
+    const message = parseMessage(text);
+    if (message !== undefined) this.#understood(path, message); // anything else is noise: nothing to answer to
+  }
+
+  #understood(path: number, message: Message): void {
+    if ('ask' in message) {
+      void this.#answer(path, message);
+      return;
+    }
+    const waiting = this.#asked.get(message.id);
+    if (waiting === undefined) return; // too late: the request was given up
+    if ('answer' in message) waiting.resolve(message.answer);
+    else waiting.reject(refused(message.refuse));
+  }
+
+  async #answer(path: number, { id, qpn, ask, body, v }: Extract<Message, { ask: string }>): Promise<void> {
+    let answer: Message;
+    try {
+      if (v !== PROTOCOL) throw refusal('EOPNOTSUPP', ask, `this side speaks version ${PROTOCOL}, the other ${v}`);
+      if (this.#listener.asked === undefined) throw refusal('EOPNOTSUPP', ask, 'nothing is served here');
+      answer = { v: PROTOCOL, id, answer: await this.#listener.asked(path, ask, body) };
+    } catch (thrown) {
+      answer = { v: PROTOCOL, id, refuse: refusalOf(thrown) };
+    }
+    try {
+      await this.#send(this.reply(path, qpn), answer, ask);
+    } catch {
+      // the asker is gone, or gave a number that does not exist: it can only be left alone
+    }
+  }
+}
+
+/** One turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function refusalOf(thrown: unknown): Refusal {
+  if (!isVerbsError(thrown)) return { code: 'EIO', problem: messageOf(thrown).slice(0, MAX_TEXT) };
+  const problem = thrown.message.replace(/^E[A-Z0-9]+ in [^:]+: /, '').slice(0, MAX_TEXT);
+  const advice = thrown.facts.try;
+  return { code: thrown.code, problem, ...(advice === undefined ? {} : { try: advice.slice(0, MAX_TEXT) }) };
+}
+
+function refused(refuse: Refusal): VerbsError {
+  const text = (raw: string) => raw.slice(0, MAX_TEXT).replace(CONTROL, '?'); // it goes to a terminal
+  const facts = refuse.try === undefined ? {} : { try: text(refuse.try) };
+  return new VerbsError(refusalCode(refuse.code), 'request', `refused by the server: ${text(refuse.problem)}`, facts);
+}
+
+/** Messages that can wait to be taken in; each is given back before it is worked on. */
+const RECEIVE_SLOTS = 128;
+const SEND_SLOTS = 32;
+/** Ids below are those of receives. */
+const FIRST_ID = 1_000;
+const CQ_ENTRIES = 8192;
+/** Peers whose address is remembered. */
+const MAX_PEERS = 256;
+const REQUEST_TIMEOUT_MS = 5_000;
+/** How often a message is sent again when the peer has no receive posted; each try is retried by the transport. */
+const MAX_ATTEMPTS = 10;
+/** Completions taken before others get their turn. */
+const BURST = 64;
+/** How long a busy session polls without finding anything before it sleeps. */
+const SPIN_MS = 2;
+const SLEEP_MS = 200;
+const MAX_TEXT = 1_000;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
+const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;

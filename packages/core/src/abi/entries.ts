@@ -1,0 +1,75 @@
+/**
+ * What stands in the rings.
+ *
+ * The user half writes work, the kernel half reads it once and believes nothing; completions go the other way.
+ */
+import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
+import { pad, struct, u16, u32 } from './struct.ts';
+
+/** A send request. Four segments or the inline bytes follow at {@link PAYLOAD_AT}. */
+export const SendEntry = struct('SendEntry', 128, {
+  opcode: u16('one of WorkOpcode'),
+  flags: u16('bits of SendFlag'),
+  segments: u16('segments in use, 0 to 4'),
+  inlineLength: u16('inline bytes, 0 to 64'),
+  jobKey: u32('value of a job key; 0: the one of the queue pair'),
+  address: u32('address handle; 0: by address index'),
+  idLo: u32('the program’s number for this request, low word'),
+  idHi: u32('and its high word'),
+  rkeyLo: u32('remote key, low word'),
+  rkeyHi: u32('and its high word'),
+  remoteLo: u32('offset in the remote region, low word'),
+  remoteHi: u32('and its high word'),
+  immLo: u32('immediate data, low word'),
+  immHi: u32('and its high word'),
+  index: u32('index in the address table of the job'),
+  qpn: u32('queue pair number instead of the address’s'),
+  _reserved: pad(8),
+  _payload: pad(64, 'segments or inline bytes'),
+});
+
+/** A receive. Segments follow at {@link PAYLOAD_AT}. */
+export const ReceiveEntry = struct('ReceiveEntry', 128, {
+  segments: u16('segments in use, 0 to 4'),
+  _reserved1: pad(6),
+  idLo: u32('the program’s number for this receive, low word'),
+  idHi: u32('and its high word'),
+  _reserved2: pad(48),
+  _payload: pad(64, 'segments'),
+});
+
+/** A stretch of registered memory. */
+export const SegmentEntry = struct('SegmentEntry', 16, {
+  lkey: u32('local key of the region'),
+  length: u32('bytes'),
+  offsetLo: u32('bytes from the start of the region, low word'),
+  offsetHi: u32('and its high word'),
+});
+
+export const CompletionEntry = struct('CompletionEntry', 64, {
+  idLo: u32('number of the request, low word'),
+  idHi: u32('and its high word'),
+  status: u16('one of Status'),
+  opcode: u16('one of CompletionOpcode'),
+  flags: u32('bits of CompletionFlag'),
+  byteLength: u32('bytes moved'),
+  immLo: u32('immediate data, low word'),
+  immHi: u32('and its high word'),
+  qpn: u32('number of the local queue pair'),
+  remoteQpn: u32('number of the peer’s queue pair'),
+  sourceId: u32('identity that the peer claims'),
+  jobId: u32('job that the work was done for'),
+  path: u32('handle of the path to the peer'),
+  vendorStatus: u32('the transport’s own code'),
+  _reserved: pad(12),
+});
+
+export const SendFlag = { SIGNALED: 1, INLINE: 2, QPN: 4 } as const;
+export const CompletionFlag = { HAS_IMM: 1 } as const;
+
+/** Where segments or inline bytes start in an entry. */
+export const PAYLOAD_AT = 64;
+
+if (PAYLOAD_AT + MAX_SEGMENTS * SegmentEntry.bytes > SendEntry.bytes || PAYLOAD_AT + MAX_INLINE > SendEntry.bytes) {
+  throw new Error('segments or inline bytes do not fit into an entry');
+}

@@ -1,0 +1,65 @@
+/** The kernel's side of a completion ring: writes entries, publishes them in batches, notices overrun. */
+import { CompletionEntry, CompletionFlag } from '../abi/entries.ts';
+import { Ring, RingError } from '../abi/ring.ts';
+import type { CompletionRecord } from '../engine/work.ts';
+
+const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
+const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
+
+export class CompletionRing {
+  readonly ring: Ring;
+  #produced = 0;
+  #published = 0;
+  /** The program's index as last seen; it is only looked at again when the ring seems full. */
+  #consumed = 0;
+
+  constructor(bytes: Uint8Array, size: number) {
+    this.ring = new Ring(bytes, size, CompletionEntry.bytes);
+  }
+
+  /** @returns false when there is no room: the entry is lost, and it is the program's fault */
+  add(localQpn: number, from: CompletionRecord): boolean {
+    if (((this.#produced - this.#consumed) | 0) >= this.ring.size && !this.#roomAfterLook()) return false;
+    const { view } = this.ring;
+    const at = this.ring.at(this.#produced);
+    idLo.set(view, at, from.wrIdLo);
+    idHi.set(view, at, from.wrIdHi);
+    status.set(view, at, from.status);
+    opcode.set(view, at, from.opcode);
+    flags.set(view, at, from.hasImm ? CompletionFlag.HAS_IMM : 0);
+    byteLength.set(view, at, from.byteLength);
+    immLo.set(view, at, from.immLo);
+    immHi.set(view, at, from.immHi);
+    qpn.set(view, at, localQpn);
+    remoteQpn.set(view, at, from.remoteQpn);
+    sourceId.set(view, at, from.sourceId);
+    jobId.set(view, at, from.jobId);
+    path.set(view, at, from.path);
+    vendorStatus.set(view, at, from.vendorStatus);
+    this.#produced = (this.#produced + 1) | 0;
+    return true;
+  }
+
+  /** Shows the new entries to the program. @returns whether it waits to be woken */
+  publish(): boolean {
+    if (this.#published === this.#produced) return false;
+    this.#published = this.#produced;
+    this.ring.publish(this.#produced);
+    return this.ring.disarm();
+  }
+
+  /** Nothing more will come. @returns whether the program waits to be woken */
+  fail(error: number = RingError.OVERRUN): boolean {
+    if (this.ring.error() === RingError.NONE) this.ring.setError(error);
+    return this.ring.disarm();
+  }
+
+  /** A program that claims to have consumed what was never produced has no more room for it. */
+  #roomAfterLook(): boolean {
+    const consumed = this.ring.consumer();
+    const waiting = (this.#published - consumed) | 0;
+    if (waiting < 0 || waiting > this.ring.size) return false;
+    this.#consumed = consumed;
+    return ((this.#produced - consumed) | 0) < this.ring.size;
+  }
+}

@@ -1,0 +1,8 @@
+/** Simulated networks and conformance suites, for those who add transports and hosts. */
+export * from './agenda.ts';
+export * from './engine-rig.ts';
+export * from './faults.ts';
+export type { Link } from './network.ts';
+export * from './pump.ts';
+export { SimNode } from './sim-node.ts';
+export * from './trace.ts';

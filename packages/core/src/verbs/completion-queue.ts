@@ -1,0 +1,235 @@
+/** The program's side of a completion queue. */
+import { CompletionEntry, CompletionFlag } from '../abi/entries.ts';
+import { Ring, RingError, ringBytes, ringSize } from '../abi/ring.ts';
+import { VerbsError } from '../base/verbs-error.ts';
+import { formatAddress } from '../wire/ip/address.ts';
+import type { AbortSignalLike } from './abort-signal.ts';
+import { Completion } from './completion.ts';
+import { CompletionBatch } from './completion-batch.ts';
+import type { Context } from './context.ts';
+import { VerbsObject } from './verbs-object.ts';
+
+const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
+const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
+
+export class CompletionQueue extends VerbsObject implements AsyncIterable<Completion> {
+  readonly handle: number;
+  /** Completions that it holds. */
+  readonly entries: number;
+  readonly #ring: Ring;
+  readonly #one = new CompletionBatch(1);
+  readonly #peer = (to: number): string => this.#peerText(to);
+  #consumed = 0;
+
+  private constructor(context: Context, handle: number, ring: Ring) {
+    super(context);
+    this.handle = handle;
+    this.entries = ring.size;
+    this.#ring = ring;
+    context.name(handle, this);
+  }
+
+  /** For `Context.createCompletionQueue`. */
+  static create(context: Context, entries: number): CompletionQueue {
+    const { port, attributes } = context;
+    if (!Number.isInteger(entries) || entries < 1 || entries > attributes.maxCqe) {
+      throw new VerbsError('EINVAL', 'createCompletionQueue', `a completion queue cannot have ${entries} entries`, {
+        try: `1 to ${attributes.maxCqe}`,
+      });
+    }
+    const size = ringSize(entries);
+    const bytes = port.memory.allocate(ringBytes(size, CompletionEntry.bytes));
+    try {
+      const args = { context: context.handle, ring: port.memory.share(bytes), entries: size };
+      const { cq } = port.call('createCompletionQueue', args);
+      return new CompletionQueue(context, cq, new Ring(bytes, size, CompletionEntry.bytes));
+    } catch (thrown) {
+      port.memory.release(bytes);
+      throw thrown;
+    }
+  }
+
+  /**
+   * Takes completions, as many as are there and fit. Drives the device when there is none. Allocates nothing.
+   *
+   * @returns how many rows of the batch are filled
+   * @throws VerbsError `EIO` the queue overran or the device failed, after what is there was taken · `EINVAL` closed
+   */
+  poll(batch: CompletionBatch): number {
+    if (!this.isOpen) this.check('poll');
+    const ring = this.#ring;
+    let available = (ring.producer() - this.#consumed) | 0;
+    if (available === 0) {
+      this.context.port.progress();
+      available = (ring.producer() - this.#consumed) | 0;
+      if (available === 0) {
+        batch.count = 0;
+        if (ring.error() !== RingError.NONE) this.#throwError();
+        return 0;
+      }
+    }
+    const count = available < 0 || available > ring.size ? this.#throwBroken() : Math.min(available, batch.capacity);
+    for (let row = 0; row < count; row++) this.#read(batch, row, ring.at(this.#consumed + row));
+    this.#consumed = (this.#consumed + count) | 0;
+    ring.retire(this.#consumed);
+    batch.count = count;
+    return count;
+  }
+
+  /**
+   * Takes one completion; undefined when there is none. Drives the device like {@link poll}.
+   *
+   * @throws VerbsError as {@link poll}
+   */
+  take(): Completion | undefined {
+    return this.poll(this.#one) === 0 ? undefined : new Completion(this.#one, 0, this.#peer);
+  }
+
+  /**
+   * Waits for the next completion.
+   *
+   * @throws VerbsError `ETIMEDOUT` none came in time; otherwise as {@link poll}. An aborted `signal` throws its reason.
+   */
+  async next(options: { readonly timeoutMs?: number; readonly signal?: AbortSignalLike } = {}): Promise<Completion> {
+    const { timeoutMs, signal } = options;
+    const end = this.#endOf(timeoutMs);
+    for (;;) {
+      if (signal?.aborted) throw signal.reason;
+      const completion = this.take();
+      if (completion !== undefined) return completion;
+      await this.#sleep(end, timeoutMs, signal);
+    }
+  }
+
+  /** All completions from now on; ends when the queue is closed. */
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Completion> {
+    while (this.isOpen) {
+      const completion = this.take();
+      if (completion !== undefined) yield completion;
+      else await this.#sleep(Number.POSITIVE_INFINITY, undefined, undefined);
+    }
+  }
+
+  /**
+   * Resolves when there is something to take, also an error. Polls for about 50 µs, then sleeps.
+   *
+   * @throws VerbsError `ETIMEDOUT` nothing came in time
+   */
+  async wait(timeoutMs?: number): Promise<void> {
+    const end = this.#endOf(timeoutMs);
+    this.check('wait');
+    while (!this.#ready()) await this.#sleep(end, timeoutMs, undefined);
+  }
+
+  /** @throws VerbsError EBUSY queue pairs use it */
+  close(): void {
+    this.end();
+  }
+
+  describe(): string {
+    return `the completion queue of ${this.entries} entries`;
+  }
+
+  protected destroyHandle(): void {
+    const { port } = this.context;
+    port.call('destroyCompletionQueue', { context: this.context.handle, cq: this.handle });
+    this.context.disown(this, this.handle);
+    port.memory.release(this.#ring.bytes);
+    port.wake(this.handle);
+  }
+
+  #read(batch: CompletionBatch, row: number, at: number): void {
+    const { view } = this.#ring;
+    const low = idLo.get(view, at);
+    const high = idHi.get(view, at);
+    batch.idLo[row] = low;
+    batch.idHi[row] = high;
+    batch.id[row] = (high & 0x1f_ffff) * 0x1_0000_0000 + low;
+    batch.status[row] = status.get(view, at);
+    batch.opcode[row] = opcode.get(view, at);
+    batch.byteLength[row] = byteLength.get(view, at);
+    batch.hasImm[row] = flags.get(view, at) & CompletionFlag.HAS_IMM;
+    batch.immLo[row] = immLo.get(view, at);
+    batch.immHi[row] = immHi.get(view, at);
+    batch.qpn[row] = qpn.get(view, at);
+    batch.remoteQpn[row] = remoteQpn.get(view, at);
+    batch.sourceId[row] = sourceId.get(view, at);
+    batch.jobId[row] = jobId.get(view, at);
+    batch.path[row] = path.get(view, at);
+    batch.vendorStatus[row] = vendorStatus.get(view, at);
+  }
+
+  #ready(): boolean {
+    return !this.isOpen || this.#ring.producer() !== this.#consumed || this.#ring.error() !== RingError.NONE;
+  }
+
+  #endOf(timeoutMs: number | undefined): number {
+    if (timeoutMs === undefined) return Number.POSITIVE_INFINITY;
+    if (!(timeoutMs >= 0)) throw new VerbsError('EINVAL', 'wait', `${timeoutMs} is not a time`, { try: '0 or more' });
+    return this.context.port.now() + timeoutMs * 1e6;
+  }
+
+  /** Polls a while, then sleeps until woken, until `end`, or until aborted. */
+  async #sleep(end: number, timeoutMs: number | undefined, signal: AbortSignalLike | undefined): Promise<void> {
+    const { port } = this.context;
+    if (port.polls && this.#spin(end)) return;
+    this.#ring.arm();
+    // what came before the queue was armed woke nobody
+    port.progress();
+    if (this.#ready()) return;
+    const left = end - port.now();
+    if (left <= 0) {
+      throw new VerbsError('ETIMEDOUT', 'wait', `no completion within ${timeoutMs} ms`, { object: this.describe() });
+    }
+    if (signal === undefined) return port.wait(this.handle, left);
+    const wake = () => port.wake(this.handle);
+    signal.addEventListener('abort', wake);
+    try {
+      if (!signal.aborted) await port.wait(this.handle, left);
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  /** @returns whether something came */
+  #spin(end: number): boolean {
+    const { port } = this.context;
+    const until = Math.min(end, port.now() + SPIN_NS);
+    for (let turns = 0; turns < MAX_SPINS; turns++) {
+      port.progress();
+      if (this.#ready()) return true;
+      if (port.now() >= until) return false;
+    }
+    return false;
+  }
+
+  #peerText(to: number): string {
+    const peer = this.context.isOpen ? this.context.port.call('peer', { path: to }) : undefined;
+    return peer === undefined ? `path ${to}` : `${formatAddress(peer.address)} port ${peer.port}`;
+  }
+
+  #throwError(): never {
+    if (this.#ring.error() === RingError.DEVICE) {
+      throw new VerbsError('EIO', 'poll', 'the device failed', {
+        object: this.describe(),
+        try: 'close the device and open it again',
+      });
+    }
+    throw new VerbsError('EIO', 'poll', `completion queue overrun: more than ${this.entries} completions waited`, {
+      object: this.describe(),
+      try: 'a queue with room for all that is outstanding on its queue pairs, or take completions more often',
+    });
+  }
+
+  #throwBroken(): never {
+    throw new VerbsError('EIO', 'poll', 'the indices of the completion ring make no sense', {
+      object: this.describe(),
+      try: 'somebody wrote into the memory of the ring',
+    });
+  }
+}
+
+/** How long a wait polls before it sleeps, ns. */
+const SPIN_NS = 50_000;
+/** The same in turns, for clocks that stand still. */
+const MAX_SPINS = 1_000;

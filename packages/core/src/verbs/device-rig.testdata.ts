@@ -1,0 +1,195 @@
+/** Devices on a wire without loss, in simulated time: what the tests of this folder and of `device` run on. */
+import { SeededRandom } from '../base/random.ts';
+import { KernelDevice, type KernelDeviceOptions } from '../device/kernel-device.ts';
+import type { KernelHost } from '../device/kernel-host.ts';
+import { DmaSpace } from '../engine/dma.ts';
+import type { Engine, Transport } from '../engine/engine.ts';
+import { HEADER_ROOM, Packet } from '../engine/packet.ts';
+import { type Nanos, NEVER } from '../engine/time.ts';
+import type { PeerAddress, WireHost } from '../engine/wire-host.ts';
+import { loop } from '../transports/loop/index.ts';
+import { formatAddress, parseAddress } from '../wire/ip/address.ts';
+import { OpenDevice } from './device.ts';
+import { InlinePort } from './inline-port.ts';
+
+export class Rig {
+  now: Nanos = 1_000;
+  readonly wires = new Map<string, RigWire>();
+  readonly devices: RigDevice[] = [];
+  readonly soon: (() => void)[] = [];
+  readonly later: { due: Nanos; run: () => void }[] = [];
+
+  device(address: string, options: Partial<KernelDeviceOptions> = {}): RigDevice {
+    const device = new RigDevice(this, address, options);
+    this.devices.push(device);
+    return device;
+  }
+
+  /** Drives all devices until nothing happens any more without time passing. */
+  turn(): void {
+    for (let work = 1, turns = 0; work > 0; turns++) {
+      if (turns > 100_000) throw new Error('the rig never comes to rest');
+      for (const run of this.soon.splice(0)) run();
+      work = 0;
+      for (const { port } of this.devices) work += port.progress();
+    }
+  }
+
+  /** Lets time pass up to the next thing that is due. @returns false when there is none */
+  advance(): boolean {
+    let due = NEVER;
+    for (const { port } of this.devices) due = Math.min(due, port.deadline());
+    for (const one of this.later) due = Math.min(due, one.due);
+    if (due === NEVER) return false;
+    this.now = Math.max(this.now + 1, due);
+    for (const one of this.later.filter((timer) => timer.due <= this.now)) {
+      this.later.splice(this.later.indexOf(one), 1);
+      one.run();
+    }
+    return true;
+  }
+
+  /** Runs until a promise settles. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const watched = promise.finally(() => (settled = true));
+    watched.catch(() => {});
+    for (let rounds = 0; !settled; rounds++) {
+      if (rounds > 10_000) throw new Error('nothing settles the promise');
+      this.turn();
+      for (let i = 0; i < 20 && !settled; i++) await null;
+      if (!settled) this.advance();
+    }
+    return watched;
+  }
+}
+
+export class RigDevice {
+  readonly kernel: KernelDevice;
+  readonly port: InlinePort;
+  readonly device: OpenDevice;
+  readonly memory = { allocated: 0 };
+  /** All memory ever given out: doorbell page, rings, and what tests asked for, in this order. */
+  readonly allocations: Uint8Array[] = [];
+
+  constructor(rig: Rig, address: string, options: Partial<KernelDeviceOptions>) {
+    const transport: Transport = options.transport ?? loop;
+    const local = { address: parseAddress(address)!, port: transport.udpPort };
+    const dma = new DmaSpace();
+    const wire = new RigWire(rig, dma, local);
+    rig.wires.set(`${address} ${local.port}`, wire);
+    const secret = new SeededRandom(rig.devices.length + 77);
+    const host: KernelHost = {
+      wire,
+      dma,
+      entropies: 4,
+      receiveBufferBytes: 0,
+      localAddress: local,
+      level: 'simulated',
+      seed: rig.devices.length + 1,
+      randomWords: (into) => {
+        for (let i = 0; i < into.length; i++) into[i] = secret.uint32();
+      },
+      attachMemory: (share) => {
+        if (share.kind !== 'bytes') throw new Error('the rig has plain memory only');
+        return { bytes: share.bytes, address: 0 };
+      },
+      detachMemory: () => {},
+      wake: (handle) => this.port.wake(handle),
+    };
+    this.kernel = new KernelDevice({ name: `dev${rig.devices.length}`, payloadMtu: 1024, ...options, transport, host });
+    const memory = {
+      allocate: (bytes: number) => {
+        this.memory.allocated++;
+        const made = new Uint8Array(new ArrayBuffer(bytes));
+        this.allocations.push(made);
+        return made;
+      },
+      release: () => {
+        this.memory.allocated--;
+      },
+      share: (bytes: Uint8Array) => ({ kind: 'bytes', bytes }) as const,
+    };
+    const hooks = {
+      now: () => rig.now,
+      soon: (run: () => void) => void rig.soon.push(run),
+      after: (delay: number, run: () => void) => {
+        const timer = { due: rig.now + delay, run };
+        rig.later.push(timer);
+        return () => {
+          const at = rig.later.indexOf(timer);
+          if (at >= 0) rig.later.splice(at, 1);
+        };
+      },
+      watch: () => {},
+    };
+    this.port = new InlinePort(this.kernel, memory, hooks, false);
+    this.device = new OpenDevice(this.port, async () => {
+      await this.port.shutdown(1e9);
+    });
+  }
+}
+
+class RigWire implements WireHost {
+  readonly #rig: Rig;
+  readonly #dma: DmaSpace;
+  readonly #local: PeerAddress;
+  readonly #arrived: { from: PeerAddress; bytes: Uint8Array }[] = [];
+  readonly #peers: PeerAddress[] = [];
+  readonly #slot = new Packet(new Uint8Array(HEADER_ROOM));
+
+  constructor(rig: Rig, dma: DmaSpace, local: PeerAddress) {
+    this.#rig = rig;
+    this.#dma = dma;
+    this.#local = local;
+  }
+
+  receive(now: Nanos, engine: Engine): number {
+    const arrived = this.#arrived.splice(0);
+    for (const { from, bytes } of arrived) {
+      const packet = new Packet(bytes);
+      packet.length = bytes.length;
+      packet.path = this.path(from);
+      engine.receive(now, packet);
+    }
+    return arrived.length;
+  }
+
+  slot(): Packet {
+    this.#slot.reset();
+    return this.#slot;
+  }
+
+  send(): void {
+    const out = this.#slot;
+    const bytes = new Uint8Array(out.length + out.payloadLength());
+    bytes.set(out.bytes.subarray(out.at, out.at + out.length));
+    let at = out.length;
+    for (let i = 0; i < out.slices; i++) {
+      this.#dma.fetch(out.sliceRegion[i]!, out.sliceOffset[i]!, bytes, at, out.sliceLength[i]!);
+      at += out.sliceLength[i]!;
+    }
+    const to = this.peer(out.path);
+    if (to === undefined) throw new Error(`a packet for path ${out.path}, which does not exist`);
+    const wire = this.#rig.wires.get(`${formatAddress(to.address)} ${to.port}`);
+    wire?.#arrived.push({ from: this.#local, bytes });
+  }
+
+  flush(): void {}
+
+  deadline(): Nanos {
+    return NEVER;
+  }
+
+  path(address: PeerAddress): number {
+    const same = (one: PeerAddress) =>
+      one.port === address.port && one.address.every((byte, i) => byte === address.address[i]);
+    const found = this.#peers.findIndex(same);
+    if (found >= 0) return found + 1;
+    return this.#peers.push(address);
+  }
+
+  peer(path: number): PeerAddress | undefined {
+    return this.#peers[path - 1];
+  }
+}

@@ -1,0 +1,15 @@
+export * from './abort-signal.ts';
+export * from './address-handle.ts';
+export * from './completion.ts';
+export * from './completion-batch.ts';
+export * from './completion-queue.ts';
+export * from './context.ts';
+export * from './device.ts';
+export * from './inline-port.ts';
+export * from './job.ts';
+export * from './kernel-port.ts';
+export * from './memory-region.ts';
+export { type AccessRight, type AddressOptions, ProtectionDomain, type RegisterOptions } from './protection-domain.ts';
+export * from './queue-pair.ts';
+export * from './remote-memory.ts';
+export * from './work-request.ts';

@@ -1,0 +1,120 @@
+/** Who may work together: memory, queue pairs, addresses and job keys of one domain, and nothing else. */
+import { VerbsError } from '../base/verbs-error.ts';
+import { Access } from '../engine/status.ts';
+import { formatAddress } from '../wire/ip/address.ts';
+import { AddressHandle } from './address-handle.ts';
+import { rawAddress } from './address-text.ts';
+import type { Context } from './context.ts';
+import { type Job, JobKey } from './job.ts';
+import { MemoryRegion } from './memory-region.ts';
+import { QueuePair, type QueuePairOptions } from './queue-pair.ts';
+import { VerbsObject } from './verbs-object.ts';
+import { WordPair } from './word-pair.ts';
+
+export type AccessRight = 'local-write' | 'remote-write' | 'remote-read' | 'remote-atomic';
+
+export interface RegisterOptions {
+  /** Reading by this side is always allowed. Remote writing needs 'local-write' too. */
+  readonly access: readonly AccessRight[];
+  /** Only this job may reach the region. */
+  readonly jobKey?: JobKey;
+  /** The key that peers use, below 2^48, instead of a random one. */
+  readonly key?: bigint;
+}
+
+/** A peer by address, or by the path that a completion names. */
+export type AddressOptions =
+  | { readonly address: string; readonly port?: number; readonly qpn?: number }
+  | { readonly path: number; readonly qpn?: number };
+
+export class ProtectionDomain extends VerbsObject {
+  readonly handle: number;
+
+  constructor(context: Context, handle: number) {
+    super(context);
+    this.handle = handle;
+  }
+
+  /**
+   * Registers memory so that requests may name it and peers may be granted access.
+   *
+   * Memory from `context.allocate` is reached without copying; whether other memory can be reached depends on the host.
+   *
+   * @throws VerbsError `EINVAL` no bytes, remote writing without 'local-write', key of 2^48 or more · `EEXIST` key
+   *   taken · `ENOSPC` too many regions
+   * @spec uet:ses/5.1
+   */
+  registerMemory(bytes: Uint8Array, options: RegisterOptions): MemoryRegion {
+    this.check('registerMemory');
+    let access = 0;
+    for (const right of options.access) {
+      const bit = RIGHTS[right];
+      if (bit === undefined) {
+        throw new VerbsError('EINVAL', 'registerMemory', `there is no access right '${right}'`, {
+          try: Object.keys(RIGHTS).join(', '),
+        });
+      }
+      access |= bit;
+    }
+    const key = new WordPair();
+    if (options.key !== undefined && !key.set(options.key)) {
+      throw new VerbsError('EINVAL', 'registerMemory', `${options.key} is not a key`, { try: 'a key below 2^48' });
+    }
+    const made = this.context.port.call('registerMemory', {
+      context: this.context.handle,
+      pd: this.handle,
+      memory: this.context.port.memory.share(bytes),
+      access,
+      jobKey: options.jobKey?.value ?? 0,
+      ...(options.key === undefined ? {} : { key: { lo: key.lo, hi: key.hi } }),
+    });
+    return new MemoryRegion(this, bytes, made);
+  }
+
+  /** A key by which requests of this domain work for a job. */
+  createJobKey(job: Job): JobKey {
+    this.check('createJobKey');
+    const args = { context: this.context.handle, pd: this.handle, job: job.handle };
+    return new JobKey(this, job, this.context.port.call('createJobKey', args).jobKey);
+  }
+
+  /**
+   * Where requests go.
+   *
+   * @throws VerbsError `EINVAL` not an address · `ENOENT` no such path · `ENOSPC` too many peers
+   */
+  createAddressHandle(to: AddressOptions): AddressHandle {
+    this.check('createAddressHandle');
+    const target = 'path' in to ? { path: to.path } : rawAddress('createAddressHandle', to);
+    const qpn = to.qpn ?? 0;
+    const args = { context: this.context.handle, pd: this.handle, to: target, qpn };
+    const { handle, path, peer } = this.context.port.call('createAddressHandle', args);
+    return new AddressHandle(this, handle, { path, address: formatAddress(peer.address), port: peer.port, qpn });
+  }
+
+  /** @throws VerbsError what {@link QueuePair.create} throws */
+  createQueuePair(options: QueuePairOptions): QueuePair {
+    this.check('createQueuePair');
+    return QueuePair.create(this, options);
+  }
+
+  /** @throws VerbsError EBUSY regions, handles, keys or queue pairs of it are left */
+  close(): void {
+    this.end();
+  }
+
+  describe(): string {
+    return 'the protection domain';
+  }
+
+  protected destroyHandle(): void {
+    this.context.port.call('closePd', { context: this.context.handle, pd: this.handle });
+  }
+}
+
+const RIGHTS: Readonly<Record<AccessRight, number>> = {
+  'local-write': Access.LOCAL_WRITE,
+  'remote-write': Access.REMOTE_WRITE,
+  'remote-read': Access.REMOTE_READ,
+  'remote-atomic': Access.REMOTE_ATOMIC,
+};

@@ -1,0 +1,108 @@
+/** The port to a kernel half in this thread: posting and polling drive it, and the event loop when they stop. */
+import type { CallIn, CallOut, KernelCallName, KernelDevice, KernelPort, Nanos, UserMemory } from '@verbena/core';
+import type { Clock } from './clock.ts';
+import type { Driver } from './driver.ts';
+import { Waiters } from './waiters.ts';
+
+export class LivePort implements KernelPort {
+  readonly memory: UserMemory;
+  readonly polls: boolean;
+  readonly #kernel: KernelDevice;
+  readonly #driver: Driver;
+  readonly #clock: Clock;
+  readonly #waiters: Waiters;
+  #posted = 0;
+
+  constructor(kernel: KernelDevice, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
+    this.#kernel = kernel;
+    this.#driver = driver;
+    this.#clock = clock;
+    this.memory = memory;
+    this.polls = polls;
+    this.#waiters = new Waiters(
+      () => driver.hold(),
+      () => driver.release(),
+    );
+    NEIGHBOURS.push(driver);
+  }
+
+  call<N extends KernelCallName>(name: N, args: CallIn<N>): CallOut<N> {
+    try {
+      return this.#kernel.call(name, args, this.#clock.now());
+    } finally {
+      // The call may have left something to send.
+      this.#driver.schedule();
+    }
+  }
+
+  /** Devices of one program that talk to each other would wait for each other's turn: an idle one drives the rest. */
+  progress(): number {
+    this.#posted = 0;
+    let work = this.#driver.progress();
+    if (work === 0 && NEIGHBOURS.length > 1) {
+      for (let i = 0; i < NEIGHBOURS.length; i++) {
+        const neighbour = NEIGHBOURS[i]!;
+        if (neighbour !== this.#driver) work += neighbour.progress();
+      }
+    }
+    return work;
+  }
+
+  scheduleProgress(): void {
+    if (++this.#posted >= POSTS_PER_STEP) {
+      this.#posted = 0;
+      this.#driver.progress();
+    } else this.#driver.schedule();
+  }
+
+  now(): Nanos {
+    return this.#clock.now();
+  }
+
+  wait(handle: number, timeoutNs: Nanos): Promise<void> {
+    return this.#waiters.wait(handle, timeoutNs);
+  }
+
+  wake(handle: number): void {
+    this.#waiters.wake(handle);
+  }
+
+  /**
+   * Ends the device in order: the transport closes what peers hold state for.
+   *
+   * @param timeoutNs - how long peers get to answer
+   * @returns whether all was closed in time
+   */
+  async shutdown(timeoutNs: Nanos): Promise<boolean> {
+    const end = this.#clock.now() + timeoutNs;
+    this.#kernel.close(this.#clock.now());
+    this.#driver.hold();
+    try {
+      while (!this.#kernel.quiet()) {
+        if (this.#clock.now() >= end) return false;
+        if (this.progress() === 0) await pause();
+      }
+      this.progress(); // what was said last is on its way
+      return true;
+    } finally {
+      this.#driver.release();
+    }
+  }
+
+  close(): void {
+    const place = NEIGHBOURS.indexOf(this.#driver);
+    if (place >= 0) NEIGHBOURS.splice(place, 1);
+    this.#driver.close();
+    this.#waiters.close();
+  }
+}
+
+/** The event loop takes in what Node's own sockets have, and rests a little. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** The devices that this thread drives. */
+const NEIGHBOURS: Driver[] = [];
+/** Requests after which posting itself drives the device. */
+const POSTS_PER_STEP = 64;

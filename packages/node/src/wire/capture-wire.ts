@@ -1,0 +1,243 @@
+/**
+ * A wire that writes down what passes: a pcapng file with whole IP and UDP packets, both directions, as a packet
+ * sniffer would have seen them. Sits directly on the live wire, so faults injected above it show.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import {
+  type DmaSpace,
+  type Engine,
+  type Nanos,
+  type Packet,
+  type PeerAddress,
+  VerbsError,
+  type WireHost,
+} from '@verbena/core';
+import {
+  IpProtocol,
+  Ipv4,
+  Ipv6,
+  ipv4Checksum,
+  isIpv4,
+  LinkType,
+  pcapngInterface,
+  pcapngPacket,
+  pcapngSection,
+  Udp,
+  udpChecksum,
+} from '@verbena/core/wire';
+
+export interface CaptureOptions {
+  readonly file: string;
+  /** Name of the interface in the file. */
+  readonly device: string;
+  /** The capture stops before it grows beyond this. */
+  readonly limitBytes?: number;
+  readonly local: PeerAddress;
+  /** UDP source port of a send route. */
+  readonly sourcePort: (entropy: number) => number;
+}
+
+export class CaptureWire implements WireHost {
+  readonly #inner: WireHost;
+  readonly #dma: DmaSpace;
+  readonly #options: CaptureOptions;
+  readonly #limit: number;
+  readonly #frame = new Uint8Array(MAX_FRAME);
+  readonly #view = new DataView(this.#frame.buffer);
+  readonly #chunk = new Uint8Array(CHUNK_BYTES);
+  /** Wall clock minus the monotonic one, at the start: later jumps of the wall clock do not reorder the file. */
+  readonly #epochNs = BigInt(Math.round(performance.timeOrigin * 1e3)) * 1000n;
+  readonly #tap: Engine;
+  #engine: Engine | undefined;
+  #buffered = 0;
+  #file: number;
+  #slot: Packet | undefined;
+  /** Bytes of the file so far. */
+  written = 0;
+  frames = 0;
+  /** Packets that came after the limit, and are not in the file. */
+  skipped = 0;
+
+  /** @throws VerbsError `EIO` the file cannot be written */
+  constructor(inner: WireHost, dma: DmaSpace, options: CaptureOptions) {
+    this.#inner = inner;
+    this.#dma = dma;
+    this.#options = options;
+    this.#limit = options.limitBytes ?? DEFAULT_LIMIT;
+    try {
+      this.#file = openSync(options.file, 'w');
+    } catch (error) {
+      throw new VerbsError(
+        'EIO',
+        'openDevice',
+        `the capture ${options.file} cannot be written: ${(error as Error).message}`,
+        {
+          try: 'a file name in a folder that exists and may be written',
+        },
+      );
+    }
+    this.#write(pcapngSection({ application: 'Verbena' }));
+    this.#write(pcapngInterface({ linkType: LinkType.RAW, name: options.device }));
+    // A wire only ever calls `receive` of the engine that it is given.
+    this.#tap = {
+      receive: (now: Nanos, packet: Packet) => {
+        this.#arrived(packet);
+        this.#engine?.receive(now, packet);
+      },
+    } as unknown as Engine;
+  }
+
+  /** The limit was reached; later packets are missing. */
+  get full(): boolean {
+    return this.skipped > 0;
+  }
+
+  receive(now: Nanos, engine: Engine): number {
+    this.#engine = engine;
+    return this.#inner.receive(now, this.#tap);
+  }
+
+  slot(): Packet | undefined {
+    this.#slot = this.#inner.slot();
+    return this.#slot;
+  }
+
+  send(now: Nanos): void {
+    if (this.#slot !== undefined) this.#departs(this.#slot);
+    this.#inner.send(now);
+  }
+
+  flush(now: Nanos): void {
+    this.#inner.flush(now);
+  }
+
+  deadline(): Nanos {
+    return this.#inner.deadline();
+  }
+
+  path(address: PeerAddress): number {
+    return this.#inner.path(address);
+  }
+
+  peer(path: number): PeerAddress | undefined {
+    return this.#inner.peer(path);
+  }
+
+  close(): void {
+    if (this.#file < 0) return;
+    this.#drain();
+    closeSync(this.#file);
+    this.#file = NONE;
+  }
+
+  #arrived(packet: Packet): void {
+    const peer = this.#inner.peer(packet.path);
+    if (peer === undefined || this.#stopped(packet.length)) return;
+    const at = this.#payloadAt();
+    this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
+    const { local } = this.#options;
+    this.#record('in', peer.address, peer.port, local.address, local.port, packet.length, packet.ecn);
+  }
+
+  #departs(packet: Packet): void {
+    const peer = this.#inner.peer(packet.path);
+    const length = packet.length + packet.payloadLength();
+    if (peer === undefined || this.#stopped(length)) return;
+    let at = this.#payloadAt();
+    this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
+    at += packet.length;
+    for (let i = 0; i < packet.slices; i++) {
+      const bytes = packet.sliceLength[i]!;
+      this.#dma.fetch(packet.sliceRegion[i]!, packet.sliceOffset[i]!, this.#frame, at, bytes);
+      at += bytes;
+    }
+    const { local, sourcePort } = this.#options;
+    this.#record('out', local.address, sourcePort(packet.entropy), peer.address, peer.port, length, packet.ecn);
+  }
+
+  #stopped(length: number): boolean {
+    const size = length + BLOCK_OVERHEAD;
+    if (this.#file >= 0 && length <= MAX_PAYLOAD && this.written + size <= this.#limit) return false;
+    this.skipped++;
+    return true;
+  }
+
+  #payloadAt(): number {
+    return (isIpv4(this.#options.local.address) ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES;
+  }
+
+  /** Writes the headers in front of the payload, and the frame into the file. */
+  #record(
+    direction: 'in' | 'out',
+    source: Uint8Array,
+    sourcePort: number,
+    destination: Uint8Array,
+    destinationPort: number,
+    length: number,
+    ecn: number,
+  ): void {
+    const view = this.#view;
+    const v4 = isIpv4(this.#options.local.address);
+    const udpAt = v4 ? IPV4_BYTES : IPV6_BYTES;
+    this.#frame.fill(0, 0, udpAt + UDP_BYTES);
+    if (v4) {
+      Ipv4.version.set(view, 0, 4);
+      Ipv4.ihl.set(view, 0, IPV4_BYTES / 4);
+      Ipv4.ecn.set(view, 0, ecn);
+      Ipv4.totalLength.set(view, 0, udpAt + UDP_BYTES + length);
+      Ipv4.df.set(view, 0, 1);
+      Ipv4.ttl.set(view, 0, HOPS);
+      Ipv4.protocol.set(view, 0, IpProtocol.UDP);
+      this.#frame.set(source.subarray(12), 12);
+      this.#frame.set(destination.subarray(12), 16);
+      Ipv4.checksum.set(view, 0, ipv4Checksum(view, 0, IPV4_BYTES));
+    } else {
+      Ipv6.version.set(view, 0, 6);
+      Ipv6.ecn.set(view, 0, ecn);
+      Ipv6.payloadLength.set(view, 0, UDP_BYTES + length);
+      Ipv6.nextHeader.set(view, 0, IpProtocol.UDP);
+      Ipv6.hopLimit.set(view, 0, HOPS);
+      this.#frame.set(source, 8);
+      this.#frame.set(destination, 24);
+    }
+    Udp.sourcePort.set(view, udpAt, sourcePort);
+    Udp.destinationPort.set(view, udpAt, destinationPort);
+    Udp.length.set(view, udpAt, UDP_BYTES + length);
+    Udp.checksum.set(view, udpAt, udpChecksum(view, v4 ? 12 : 8, v4 ? 8 : 32, udpAt, UDP_BYTES + length));
+    const timestampNs = this.#epochNs + BigInt(Math.round(performance.now() * 1e6));
+    const data = this.#frame.subarray(0, udpAt + UDP_BYTES + length);
+    this.#write(pcapngPacket({ timestampNs, data, direction }));
+    this.frames++;
+  }
+
+  #write(block: Uint8Array): void {
+    if (this.#buffered + block.length > CHUNK_BYTES) this.#drain();
+    this.#chunk.set(block, this.#buffered);
+    this.#buffered += block.length;
+    this.written += block.length;
+  }
+
+  #drain(): void {
+    let at = 0;
+    try {
+      while (at < this.#buffered) at += writeSync(this.#file, this.#chunk, at, this.#buffered - at);
+    } catch {
+      // The disk is full or gone. Traffic goes on; what is missing is counted.
+      closeSync(this.#file);
+      this.#file = NONE;
+    }
+    this.#buffered = 0;
+  }
+}
+
+const NONE = -1;
+const HOPS = 64;
+const IPV4_BYTES = 20;
+const IPV6_BYTES = 40;
+const UDP_BYTES = 8;
+const MAX_FRAME = 65_536;
+const MAX_PAYLOAD = MAX_FRAME - IPV6_BYTES - UDP_BYTES;
+/** At most what a packet takes in the file beside its payload: block, headers, padding, options. */
+const BLOCK_OVERHEAD = 128;
+const CHUNK_BYTES = 256 * 1024;
+const DEFAULT_LIMIT = 256 * 2 ** 20;

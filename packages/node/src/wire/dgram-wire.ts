@@ -1,0 +1,283 @@
+/**
+ * UDP through Node's own sockets: the fall-back that runs everywhere. Packets arrive while the event loop turns, wait
+ * in a bounded queue, and go to the engine in `receive`.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { type DmaSpace, type Engine, HEADER_ROOM, type Nanos, NEVER, Packet, type PeerAddress } from '@verbena/core';
+import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
+import { notAnAddress } from './gso-wire.ts';
+import {
+  type LiveWire,
+  type LocalAddress,
+  MAX_DATAGRAM,
+  MAX_ENTROPIES,
+  MAX_PACKETS,
+  type WireOptions,
+} from './live-wire.ts';
+import { PeerTable } from './peer-table.ts';
+import { socketError } from './udp-socket.ts';
+
+export class DgramWire implements LiveWire {
+  readonly level = 'dgram';
+  readonly polls = false;
+  readonly local: LocalAddress;
+  readonly entropies: number;
+  readonly ports: readonly number[];
+  readonly receiveBufferBytes: number;
+  dma: DmaSpace;
+
+  readonly #sockets: Socket[];
+  readonly #peers: PeerTable;
+  readonly #texts: string[] = [];
+  readonly #arrived: Arrival[] = [];
+  #nextArrival = 0;
+  readonly #receiveArena = new Uint8Array(RECEIVE_BYTES);
+  readonly #received: Packet;
+  readonly #slotArena = new Uint8Array(HEADER_ROOM + MAX_DATAGRAM);
+  readonly #slot: Packet;
+  /** Buffers of packets on their way through the socket, given back when it is done with them. */
+  readonly #free: Buffer[] = [];
+  #buffers = 0;
+  readonly #counts = { ...NO_COUNTS };
+  #woken: (() => void) | undefined;
+  #held = false;
+  #closed = false;
+
+  /** @throws VerbsError `EINVAL` · `EADDRINUSE` · `EADDRNOTAVAIL` · `EACCES` · `EIO` */
+  static async open(dma: DmaSpace, options: WireOptions): Promise<DgramWire> {
+    const address = parseAddress(options.address);
+    if (address === undefined) throw notAnAddress(options.address);
+    const text = formatAddress(address);
+    const entropies = Math.max(1, Math.min(options.entropies, MAX_ENTROPIES));
+    const sockets: Socket[] = [];
+    try {
+      for (let i = 0; i < entropies; i++) {
+        const socket = createSocket({
+          type: isIpv4(address) ? 'udp4' : 'udp6',
+          ipv6Only: !isIpv4(address),
+          // Addresses are numbers already; Node's own lookup would cost a turn of the event loop.
+          lookup: (host, _options, done) => done(null, host, isIpv4(address) ? 4 : 6),
+        });
+        sockets.push(socket);
+        await bind(socket, text, i === 0 ? options.port : 0);
+      }
+    } catch (error) {
+      for (const socket of sockets) socket.close();
+      throw socketError((error as NodeJS.ErrnoException).code ?? String(error), text, options.port);
+    }
+    const local = { text, address, port: sockets[0]!.address().port };
+    return new DgramWire(sockets, local, dma, options.peerPort);
+  }
+
+  private constructor(sockets: Socket[], local: LocalAddress, dma: DmaSpace, peerPort: number) {
+    this.#sockets = sockets;
+    this.local = local;
+    this.dma = dma;
+    this.entropies = sockets.length;
+    this.ports = sockets.map((socket) => socket.address().port);
+    this.#peers = new PeerTable(local.address, peerPort);
+    this.#received = new Packet(this.#receiveArena);
+    this.#slot = new Packet(this.#slotArena);
+    const main = sockets[0]!;
+    this.receiveBufferBytes = enlargeBuffers(main);
+    main.on('message', (bytes, from) => this.#arrive(bytes, from.address, from.port));
+    for (const socket of sockets) {
+      socket.on('error', () => this.#counts.receiveErrors++);
+      socket.unref();
+    }
+  }
+
+  receive(now: Nanos, engine: Engine): number {
+    const packet = this.#received;
+    let packets = 0;
+    let at = 0;
+    while (packets < MAX_BATCH && this.#nextArrival < this.#arrived.length) {
+      const { path, bytes } = this.#arrived[this.#nextArrival]!;
+      if (at + bytes.length > RECEIVE_BYTES) break;
+      this.#nextArrival++;
+      // Copied to one arena, so that views on received payload can be kept.
+      this.#receiveArena.set(bytes, at);
+      packet.reset();
+      packet.at = at;
+      packet.length = bytes.length;
+      packet.path = path;
+      at += (bytes.length + 63) & ~63;
+      packets++;
+      engine.receive(now, packet);
+    }
+    if (this.#nextArrival === this.#arrived.length) {
+      this.#arrived.length = 0;
+      this.#nextArrival = 0;
+    }
+    return packets;
+  }
+
+  slot(): Packet | undefined {
+    if (this.#closed || (this.#free.length === 0 && this.#buffers === MAX_BUFFERS)) return undefined;
+    const packet = this.#slot;
+    packet.reset();
+    packet.at = 0;
+    return packet;
+  }
+
+  send(_now: Nanos): void {
+    const packet = this.#slot;
+    const text = this.#text(packet.path);
+    const total = packet.length + packet.payloadLength();
+    if (text === undefined || total === 0 || total > MAX_DATAGRAM) {
+      this.#counts.unsendable++;
+      return;
+    }
+    const buffer = this.#buffer(total);
+    buffer.set(this.#slotArena.subarray(0, packet.length));
+    let at = packet.length;
+    for (let i = 0; i < packet.slices; i++) {
+      const length = packet.sliceLength[i]!;
+      if (!this.dma.fetch(packet.sliceRegion[i]!, packet.sliceOffset[i]!, buffer, at, length)) {
+        this.#counts.unsendable++;
+        this.#free.push(buffer);
+        return;
+      }
+      at += length;
+    }
+    const entropy = this.#peers.own[packet.path] === 1 ? 0 : packet.entropy % this.entropies;
+    this.#counts.bursts++;
+    this.#counts.sentDatagrams++;
+    this.#counts.sentBytes += total;
+    this.#sockets[entropy]!.send(buffer, 0, total, this.#peers.port(packet.path), text, (error) => {
+      this.#free.push(buffer);
+      if (error !== null) this.#failed(error as NodeJS.ErrnoException);
+    });
+  }
+
+  flush(_now: Nanos): void {}
+
+  deadline(): Nanos {
+    // More than one batch came in: drive on at once.
+    return this.#arrived.length > 0 ? 0 : NEVER;
+  }
+
+  path(address: PeerAddress): number {
+    if (isIpv4(address.address) !== isIpv4(this.local.address)) return 0;
+    return this.#peers.path(address);
+  }
+
+  peer(path: number): PeerAddress | undefined {
+    return this.#peers.peer(path);
+  }
+
+  counters(): Record<string, number> {
+    return { ...this.#counts };
+  }
+
+  wakeOnPacket(woken: () => void): void {
+    this.#woken = woken;
+  }
+
+  stopWaking(): void {
+    this.#woken = undefined;
+  }
+
+  hold(alive: boolean): void {
+    if (alive === this.#held || this.#closed) return;
+    this.#held = alive;
+    if (alive) this.#sockets[0]!.ref();
+    else this.#sockets[0]!.unref();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#woken = undefined;
+    this.#arrived.length = 0;
+    for (const socket of this.#sockets) socket.close();
+  }
+
+  #arrive(bytes: Buffer, address: string, port: number): void {
+    this.#counts.receivedDatagrams++;
+    this.#counts.receivedBytes += bytes.length;
+    const from = parseAddress(address);
+    if (from === undefined) return;
+    const words = new Int32Array(from.buffer);
+    const path = this.#peers.arrival(words[0]!, words[1]!, words[2]!, words[3]!, port);
+    if (path === 0) this.#counts.unknown++;
+    else if (this.#arrived.length - this.#nextArrival >= MAX_ARRIVED) this.#counts.receiveQueueFull++;
+    else this.#arrived.push({ path, bytes });
+    const woken = this.#woken;
+    this.#woken = undefined;
+    woken?.();
+  }
+
+  #text(path: number): string | undefined {
+    const known = this.#texts[path];
+    if (known !== undefined) return known;
+    const peer = this.#peers.peer(path);
+    if (peer === undefined) return undefined;
+    const text = formatAddress(peer.address);
+    this.#texts[path] = text;
+    return text;
+  }
+
+  #buffer(bytes: number): Buffer {
+    const free = this.#free.pop();
+    if (free !== undefined && free.length >= bytes) return free;
+    if (free === undefined) this.#buffers++;
+    return Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES));
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (error.code === 'ECONNREFUSED') this.#counts.refused++;
+    else if (error.code === 'EMSGSIZE') this.#counts.sendTooLong++;
+    else this.#counts.sendErrors++;
+  }
+}
+
+interface Arrival {
+  readonly path: number;
+  readonly bytes: Uint8Array;
+}
+
+function bind(socket: Socket, address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** @returns what was granted for receiving */
+function enlargeBuffers(socket: Socket): number {
+  try {
+    socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
+    socket.setSendBufferSize(SOCKET_BUFFER_BYTES);
+    return socket.getRecvBufferSize() >> 1;
+  } catch {
+    return 0;
+  }
+}
+
+const NO_COUNTS = {
+  bursts: 0,
+  sentDatagrams: 0,
+  sentBytes: 0,
+  sendTooLong: 0,
+  sendErrors: 0,
+  unsendable: 0,
+  refused: 0,
+  receiveErrors: 0,
+  receivedDatagrams: 0,
+  receivedBytes: 0,
+  unknown: 0,
+  /** Packets that the program did not take in time. */
+  receiveQueueFull: 0,
+};
+
+const MAX_BATCH = 64;
+const MAX_ARRIVED = 2048;
+/** Packets inside Node's sockets at a time. */
+const MAX_BUFFERS = 4 * MAX_PACKETS;
+const BUFFER_BYTES = 4608;
+const RECEIVE_BYTES = 4 * 65_536;
+const SOCKET_BUFFER_BYTES = 4 * 2 ** 20;

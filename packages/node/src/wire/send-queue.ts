@@ -1,0 +1,254 @@
+/**
+ * Packets on their way out, gathered into bursts: one system call carries up to 64 packets of equal size.
+ *
+ * Headers are written into one arena, one behind the other. Payload of mapped memory is gathered in place; small
+ * payload, and payload that the kernel cannot reach, is copied behind its header, so that a burst of small packets is
+ * one stretch of memory. Nothing here is allocated per packet.
+ *
+ *     arena   [header|small payload][header][header|small payload]...      <- bump
+ *     iovecs  {one stretch           }{mapped payload}{one stretch  }
+ *     bursts  {path, route, ECN: iovecs i..j, segment size, packets, bytes}
+ */
+import { type DmaSpace, HEADER_ROOM, Packet } from '@verbena/core';
+import { LINUX, type Libc } from '../memory/libc.ts';
+import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
+import { MAX_DATAGRAM, MAX_PACKETS } from './live-wire.ts';
+
+export class SendQueue {
+  /** Packets in one burst; 1 where the system has no segmentation. */
+  maxSegments = MAX_SEGMENTS_OF_BURST;
+  dma: DmaSpace;
+  /** Bursts waiting. */
+  bursts = 0;
+  readonly path = new Int32Array(MAX_PACKETS);
+  readonly entropy = new Int32Array(MAX_PACKETS);
+  readonly ecn = new Uint8Array(MAX_PACKETS);
+  /** Length of each packet but the last, bytes. */
+  readonly segment = new Int32Array(MAX_PACKETS);
+  readonly segments = new Int32Array(MAX_PACKETS);
+  readonly bytes = new Int32Array(MAX_PACKETS);
+  readonly firstIov = new Int32Array(MAX_PACKETS + 1);
+
+  readonly #libc: Libc;
+  readonly #pool: MemoryPool;
+  readonly #arena: MappedMemory;
+  readonly #iovMemory: MappedMemory;
+  readonly #iov: Uint32Array;
+  readonly #packet: Packet;
+  #hold: MappedMemory | undefined;
+  #held = 0;
+  #packets = 0;
+  #iovs = 0;
+  /** The last burst takes no more packets. */
+  #closed = true;
+  #control = false;
+  /** Where the last iovec ends: memory that begins there extends it. */
+  #end = 0;
+
+  constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace) {
+    this.#libc = libc;
+    this.#pool = pool;
+    this.dma = dma;
+    this.#arena = pool.allocate(ARENA_BYTES);
+    this.#iovMemory = pool.allocate(MAX_IOVS * IOV_BYTES);
+    this.#iov = new Uint32Array(this.#iovMemory.bytes.buffer);
+    this.#packet = new Packet(this.#arena.bytes);
+    this.#packet.at = 0;
+  }
+
+  /** Packets waiting. */
+  get packets(): number {
+    return this.#packets;
+  }
+
+  slot(): Packet | undefined {
+    const packet = this.#packet;
+    if (this.#packets === MAX_PACKETS || packet.at > ARENA_BYTES - SLOT_BYTES) return undefined;
+    packet.reset();
+    return packet;
+  }
+
+  /** Takes the slot. @returns false when it names memory that is gone, or is longer than a datagram */
+  push(maxEntropy: number): boolean {
+    const packet = this.#packet;
+    const slices = packet.slices;
+    const at = packet.at;
+    let total = packet.length;
+    for (let i = 0; i < slices; i++) {
+      const length = packet.sliceLength[i]!;
+      const target = this.dma.target(packet.sliceRegion[i]!);
+      if (target === undefined || packet.sliceOffset[i]! > target.bytes.length - length) return false;
+      total += length;
+    }
+    if (total > MAX_DATAGRAM || total === 0) return false;
+
+    const entropy = packet.entropy < maxEntropy ? packet.entropy : packet.entropy % maxEntropy;
+    if (!this.#joins(packet, entropy, total)) this.#open(packet, entropy, total);
+    this.#append(this.#arena.address + at, packet.length);
+    let end = at + packet.length;
+    for (let i = 0; i < slices; i++) end = this.#payload(packet, i, end);
+    packet.at = end;
+    this.#packets++;
+    const burst = this.bursts - 1;
+    const segments = this.segments[burst]! + 1;
+    this.segments[burst] = segments;
+    this.bytes[burst] = this.bytes[burst]! + total;
+    this.firstIov[this.bursts] = this.#iovs;
+    if (total < this.segment[burst]! || segments >= this.maxSegments) this.#closed = true;
+    return true;
+  }
+
+  iovAddress(burst: number): number {
+    return this.#iovMemory.address + IOV_BYTES * this.firstIov[burst]!;
+  }
+
+  iovCount(burst: number): number {
+    return this.firstIov[burst + 1]! - this.firstIov[burst]!;
+  }
+
+  /** Everything has left. */
+  clear(): void {
+    this.bursts = 0;
+    this.#packets = 0;
+    this.#iovs = 0;
+    this.#closed = true;
+    this.#end = 0;
+    this.#packet.at = 0;
+    this.#held = 0;
+  }
+
+  /**
+   * Copies what bursts from `first` on gather from programs' memory: the system would not take them now, and by the
+   * time it does, that memory may be gone or hold something else.
+   */
+  settle(first: number): void {
+    if (first >= this.bursts) return;
+    this.#hold ??= this.#pool.allocate(HOLD_BYTES);
+    const hold = this.#hold;
+    const iov = this.#iov;
+    for (let i = this.firstIov[first]!; i < this.#iovs; i++) {
+      const address = iov[4 * i]! + iov[4 * i + 1]! * WORD;
+      const length = iov[4 * i + 2]!;
+      if (this.#own(address)) continue;
+      const inHold = hold.address + this.#held;
+      this.#libc.memcpy(inHold, address, length);
+      iov[4 * i] = inHold % WORD;
+      iov[4 * i + 1] = (inHold / WORD) | 0;
+      this.#held += length;
+    }
+    this.#end = 0;
+    this.#closed = true;
+  }
+
+  /** Copies a burst into one stretch at `to`, for a system that refuses to cut it up itself. */
+  flatten(burst: number, to: number): void {
+    const iov = this.#iov;
+    for (let i = this.firstIov[burst]!; i < this.firstIov[burst + 1]!; i++) {
+      const length = iov[4 * i + 2]!;
+      this.#libc.memcpy(to, iov[4 * i]! + iov[4 * i + 1]! * WORD, length);
+      to += length;
+    }
+  }
+
+  close(): void {
+    this.#arena.release();
+    this.#iovMemory.release();
+    this.#hold?.release();
+  }
+
+  #own(address: number): boolean {
+    const inArena = address - this.#arena.address;
+    if (inArena >= 0 && inArena < ARENA_BYTES) return true;
+    const hold = this.#hold;
+    return hold !== undefined && address >= hold.address && address < hold.address + HOLD_BYTES;
+  }
+
+  #joins(packet: Packet, entropy: number, total: number): boolean {
+    const last = this.bursts - 1;
+    return (
+      !this.#closed &&
+      this.path[last] === packet.path &&
+      this.entropy[last] === entropy &&
+      this.ecn[last] === packet.ecn &&
+      this.#control === packet.control &&
+      total <= this.segment[last]! &&
+      this.bytes[last]! + total <= MAX_DATAGRAM
+    );
+  }
+
+  #open(packet: Packet, entropy: number, total: number): void {
+    const burst = this.bursts++;
+    this.path[burst] = packet.path;
+    this.entropy[burst] = entropy;
+    this.ecn[burst] = packet.ecn;
+    this.segment[burst] = total;
+    this.segments[burst] = 0;
+    this.bytes[burst] = 0;
+    this.firstIov[burst] = this.#iovs;
+    this.#control = packet.control;
+    this.#closed = false;
+    this.#end = 0; // an iovec belongs to one burst
+  }
+
+  /** @returns where the next header may begin in the arena */
+  #payload(packet: Packet, slice: number, end: number): number {
+    const length = packet.sliceLength[slice]!;
+    if (length === 0) return end;
+    const offset = packet.sliceOffset[slice]!;
+    const target = this.dma.target(packet.sliceRegion[slice]!)!;
+    const address = target.address;
+    if (address !== 0 && length > MAX_COPY) {
+      this.#append(address + offset, length);
+      return end;
+    }
+    const here = this.#arena.address + end;
+    if (address !== 0 && length > LOOP_COPY) this.#libc.memcpy(here, address + offset, length);
+    else this.dma.fetch(packet.sliceRegion[slice]!, offset, packet.bytes, end, length);
+    this.#append(here, length);
+    return end + length;
+  }
+
+  #append(address: number, length: number): void {
+    const iov = this.#iov;
+    if (address === this.#end) {
+      const last = 4 * this.#iovs - 2;
+      iov[last] = iov[last]! + length;
+    } else {
+      const i = 4 * this.#iovs++;
+      const high = (address / WORD) | 0;
+      iov[i] = address - high * WORD;
+      iov[i + 1] = high;
+      iov[i + 2] = length;
+      iov[i + 3] = 0;
+    }
+    this.#end = address + length;
+  }
+}
+
+/** Most segments that every kernel with UDP_SEGMENT takes. */
+const MAX_SEGMENTS_OF_BURST = 64;
+/** Payload up to here is copied behind its header, bytes. */
+const MAX_COPY = 256;
+/** Up to here a loop beats a call, bytes. */
+const LOOP_COPY = 48;
+/** Room that a slot may need: headers and a payload that must be copied. */
+const SLOT_BYTES = HEADER_ROOM + MAX_DATAGRAM;
+const ARENA_BYTES = 2 * 2 ** 20;
+/** All that waiting packets can gather, when every one is a full burst of its own. */
+const HOLD_BYTES = MAX_PACKETS * 65_536;
+const IOV_BYTES = 16;
+/** A header and eight slices for each packet. */
+const MAX_IOVS = 9 * MAX_PACKETS;
+const WORD = 2 ** 32;
+
+export const SEGMENT_CONTROL_BYTES = 24;
+/** The control messages of a send: segment size (u16), then traffic class (int). Written once, patched per burst. */
+export function writeSendControl(view: DataView, at: number, v4: boolean): void {
+  view.setUint32(at, 16 + 2, true);
+  view.setInt32(at + 8, LINUX.SOL_UDP, true);
+  view.setInt32(at + 12, LINUX.UDP_SEGMENT, true);
+  const next = at + SEGMENT_CONTROL_BYTES;
+  view.setUint32(next, 16 + 4, true);
+  view.setInt32(next + 8, v4 ? LINUX.SOL_IP : LINUX.SOL_IPV6, true);
+  view.setInt32(next + 12, v4 ? LINUX.IP_TOS : LINUX.IPV6_TCLASS, true);
+}
