@@ -24,8 +24,16 @@ export interface FaultOptions {
 export function addDeviceOptions(command: Command): Command {
   return command
     .option('-p, --port <number>', 'UDP port of the device (default: 4793)', wholeNumber(1, 65_535))
-    .option('--mtu <bytes>', 'payload bytes of a packet; the same on both sides (default: 4096 on loopback)', byteCount(256, 9000))
-    .option('--io <level>', 'how packets reach the kernel: auto, gso, batch or dgram', oneOf(['auto', 'gso', 'batch', 'dgram']))
+    .option(
+      '--mtu <bytes>',
+      'payload bytes of a packet; the same on both sides (default: 4096 on loopback)',
+      byteCount(256, 9000),
+    )
+    .option(
+      '--io <level>',
+      'how packets reach the kernel: auto, gso, batch or dgram',
+      oneOf(['auto', 'gso', 'batch', 'dgram']),
+    )
     .option('--mode <mode>', 'who drives the device: inline (this thread) or worker', oneOf(['inline', 'worker']))
     .option('--entropies <number>', 'routes through the network (UDP source ports)', wholeNumber(1, 64))
     .option('--capture <file>', 'record the traffic as pcapng');

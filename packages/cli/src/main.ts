@@ -5,7 +5,7 @@ import { explainFailure } from './failure.ts';
 import { complain } from './print/output.ts';
 import { runProgram } from './program.ts';
 
-const debug = Boolean(process.env['VERBENA_DEBUG']);
+const debug = Boolean(process.env.VERBENA_DEBUG);
 
 process.on('exit', removeLeftOvers);
 // a reader that has seen enough (`verbena decode x | head`) is no failure

@@ -37,7 +37,10 @@ export function createProgram(setStatus: (status: number) => void): Command {
     .description('RDMA that runs anywhere Node runs: Ultra Ethernet as a user-space device.')
     .version(VERSION)
     .showHelpAfterError('(verbena --help lists the commands; verbena COMMAND --help shows an example)')
-    .addHelpText('after', '\nStart here:\n  verbena demo          two devices, a lossy link, all kinds of operation\n  verbena doctor        what on this machine is in the way')
+    .addHelpText(
+      'after',
+      '\nStart here:\n  verbena demo          two devices, a lossy link, all kinds of operation\n  verbena doctor        what on this machine is in the way',
+    )
     .exitOverride();
   for (const add of COMMANDS) {
     const command = add(program, setStatus);

@@ -74,7 +74,13 @@ function summaryLine(frame: Frame, packet: ReturnType<Frame['dissect']>): string
   const time = timeText(frame.timestampNs).slice(11, -1);
   const route = source === '' ? '' : `${source} > ${destination}`;
   const problem = packet.problems[0];
-  const words = [String(frame.number).padStart(6), time, route, text, problem === undefined ? '' : `! ${remarkText(problem)}`];
+  const words = [
+    String(frame.number).padStart(6),
+    time,
+    route,
+    text,
+    problem === undefined ? '' : `! ${remarkText(problem)}`,
+  ];
   return words.filter((word) => word !== '').join('  ');
 }
 

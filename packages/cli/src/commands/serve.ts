@@ -40,7 +40,9 @@ async function serve(dir: string, options: ServeOptions): Promise<void> {
         output.text(reportLine(report));
         output.json(report);
       });
-      output.text(`serving ${folder.root} on ${address}, UDP port ${port} (${folder.isWritable ? 'writable' : 'read-only'})`);
+      output.text(
+        `serving ${folder.root} on ${address}, UDP port ${port} (${folder.isWritable ? 'writable' : 'read-only'})`,
+      );
       output.text(`try: verbena cp ${address.includes(':') ? `[${address}]` : address}:FILE .    Ctrl-C stops`);
       output.json({ listening: address, port, root: folder.root, writable: folder.isWritable });
       await stopped(signal);

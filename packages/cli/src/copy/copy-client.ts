@@ -7,7 +7,7 @@ import { Channel } from '../session/channel.ts';
 import { figuresOf, figuresSince } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { sayHello } from '../session/hello.ts';
-import { type Body, type Signal } from '../session/session.ts';
+import type { Body, Signal } from '../session/session.ts';
 import { ChunkWindow, shapeFor } from './chunk-window.ts';
 import { countOf, putBody, startBody, textOf } from './copy-messages.ts';
 import { offerWindow, takeFromWindow } from './copy-streams.ts';
@@ -55,19 +55,23 @@ export class CopyClient {
   /** Copies a file of the server to a local path: a file name, or a folder that exists. */
   async get(remotePath: string, destination: string, options: CopyOptions): Promise<CopyResult> {
     const path = await localTarget(destination, remotePath, options.force);
-    const run = this.#measure();
-    const answer = await this.#channel.request(this.#server, 'get', { path: remotePath });
-    const size = countOf(answer, 'size');
-    const id = countOf(answer, 'transfer');
     const sink = await FileSink.create(path, options);
-    const window = new ChunkWindow(this.#channel.endpoint, shapeFor(size), ['local-write', 'remote-write']);
-    const { slots, slotBytes, region } = window;
+    let window: ChunkWindow | undefined;
     try {
-      const transfer = (this.#transfer = new Transfer(id, this.#server, this.#channel, size, window));
+      const run = this.#measure();
+      const answer = await this.#channel.request(this.#server, 'get', { path: remotePath });
+      const size = countOf(answer, 'size');
+      const id = countOf(answer, 'transfer');
+      const made = new ChunkWindow(this.#channel.endpoint, shapeFor(size), ['local-write', 'remote-write']);
+      window = made;
+      const { slots, slotBytes, region } = made;
+      const { rkey } = region;
+      const transfer = new Transfer(id, this.#server, this.#channel, size, made);
+      this.#transfer = transfer;
       const onProgress = options.onStart(basename(path), size);
       const finish = await this.#whileRunning(transfer, async () => {
-        await this.#channel.request(this.#server, 'start', startBody({ transfer: id, rkey: region.rkey, slots, slotBytes }));
-        return takeFromWindow(transfer, window, sink, onProgress);
+        await this.#channel.request(this.#server, 'start', startBody({ transfer: id, rkey, slots, slotBytes }));
+        return takeFromWindow(transfer, made, sink, onProgress);
       });
       await sink.commit();
       return { path, bytes: size, ...run(finish) };
@@ -75,7 +79,7 @@ export class CopyClient {
       await sink.abandon();
       throw thrown;
     } finally {
-      window.release();
+      window?.release();
     }
   }
 
@@ -124,7 +128,8 @@ export class CopyClient {
     try {
       sha256 = await this.#channel.whileBusy(stream);
     } catch (thrown) {
-      if (transfer.abortedByPeer) await finish(''); // throws the server's reason
+      if (transfer.abortedByPeer)
+        await finish(''); // throws the server's reason
       else await transfer.abort(thrown);
       throw thrown;
     }
@@ -145,7 +150,7 @@ export class CopyClient {
   }
 
   #asked(ask: string, body: Body): Body {
-    if (ask === 'alive') return { alive: this.#transfer?.id === body['transfer'] };
+    if (ask === 'alive') return { alive: this.#transfer?.id === body.transfer };
     throw refusal('EOPNOTSUPP', ask.slice(0, 20), 'this is a client');
   }
 

@@ -42,8 +42,8 @@ export function parsePut(body: Body): PutRequest {
     path: textOf(body, 'path'),
     fileName: textOf(body, 'fileName'),
     size: countOf(body, 'size'),
-    force: body['force'] === true,
-    sync: body['sync'] === true,
+    force: body.force === true,
+    sync: body.sync === true,
     ...windowOf(body),
   };
 }

@@ -2,15 +2,15 @@
 import type { AddressHandle, QueuePair } from '@verbena/core';
 import { refusal } from '../failure.ts';
 import { Channel, type Listener } from '../session/channel.ts';
+import { type DeviceFigures, figuresOf, figuresSince } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { answerHello } from '../session/hello.ts';
-import { type DeviceFigures, figuresOf, figuresSince } from '../session/device-figures.ts';
 import { type Body, SERVICE_QPN, type Signal } from '../session/session.ts';
 import { ChunkWindow, type WindowShape } from './chunk-window.ts';
 import { countOf, parseFinish, parsePut, parseStart, textOf } from './copy-messages.ts';
 import { readFromPeer, writeToPeer } from './copy-streams.ts';
 import type { FileSink } from './file-sink.ts';
-import { FileSource } from './file-source.ts';
+import type { FileSource } from './file-source.ts';
 import type { ServedFolder } from './served-folder.ts';
 import { Transfer } from './transfer.ts';
 

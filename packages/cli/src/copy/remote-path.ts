@@ -11,7 +11,10 @@ export function parseRemotePath(text: string): RemotePath | undefined {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:/[\]]+):(.*)$/s.exec(text);
   if (match !== null) return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), path: match[2]! };
   if (/^[0-9a-fA-F]*:[0-9a-fA-F:]*:/.test(text)) {
-    throw new BadInput(`'${text}' looks like an IPv6 address without brackets`, `[${text.replace(/:[^:]*$/, '')}]:PATH`);
+    throw new BadInput(
+      `'${text}' looks like an IPv6 address without brackets`,
+      `[${text.replace(/:[^:]*$/, '')}]:PATH`,
+    );
   }
   return undefined;
 }

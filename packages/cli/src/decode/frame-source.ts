@@ -49,7 +49,8 @@ export function* framesOf(file: Uint8Array, as: Start | undefined, udpPorts: rea
     return;
   }
   const text = asText(file);
-  if (text === undefined) throw new BadInput('the input is neither pcap nor pcapng nor text', 'a capture, or bytes in hexadecimal');
+  if (text === undefined)
+    throw new BadInput('the input is neither pcap nor pcapng nor text', 'a capture, or bytes in hexadecimal');
   const packets = parseHexPackets(text);
   if (packets.length === 0) throw new BadInput('the input has no packet in it', 'bytes such as 10 03 00 00');
   for (const data of packets) {
@@ -62,7 +63,8 @@ function frameOf(number: number, frame: CapturedFrame, as: Start | undefined, ud
   const { data, originalLength, timestampNs, direction, comment } = frame;
   const link = as === undefined ? frame.linkType : LINKS[as];
   const options = { udpPorts };
-  const dissect = () => (link === UET_BYTES ? dissectUet(data, 0, data.length, options) : dissectFrame(data, link, options));
+  const dissect = () =>
+    link === UET_BYTES ? dissectUet(data, 0, data.length, options) : dissectFrame(data, link, options);
   return { number, data, originalLength, timestampNs, direction, comment, dissect };
 }
 

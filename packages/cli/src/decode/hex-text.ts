@@ -27,7 +27,10 @@ function digitsOf(line: string, number: number): string {
   const digits = bare.replace(/0x/gi, ' ').replace(/[\s,;:{}[\]"']/g, '');
   const wrong = /[^0-9a-fA-F]/.exec(digits);
   if (wrong !== null) {
-    throw new BadInput(`line ${number}: '${wrong[0]}' is no hexadecimal digit`, 'bytes such as 10 03 00 00, or a pcap or pcapng file');
+    throw new BadInput(
+      `line ${number}: '${wrong[0]}' is no hexadecimal digit`,
+      'bytes such as 10 03 00 00, or a pcap or pcapng file',
+    );
   }
   return digits;
 }

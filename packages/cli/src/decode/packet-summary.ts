@@ -23,7 +23,8 @@ export function summarize(packet: Dissected): PacketSummary {
     source: ip === undefined ? '' : textOf(ip, 'source'),
     destination: ip === undefined ? '' : textOf(ip, 'destination'),
     text: words.filter((word) => word !== '').join(' '),
-    isRetransmission: pds !== undefined && numberOf(pds, 'retx') === 1 && !type.startsWith('ACK') && !type.startsWith('NACK'),
+    isRetransmission:
+      pds !== undefined && numberOf(pds, 'retx') === 1 && !type.startsWith('ACK') && !type.startsWith('NACK'),
     isRequest: type.endsWith('_REQ'),
   };
 }
@@ -32,7 +33,12 @@ function pdsWords(pds: Layer, type: string): string[] {
   if (type.startsWith('ACK')) {
     const offset = numberOf(pds, 'ackPsnOffset') ?? 0;
     const bitmap = fieldOf(pds, 'sackBitmap')?.value ?? 0;
-    return [type, `through ${textOf(pds, 'cackPsn')}`, offset === 0 ? '' : `for +${offset}`, bitmap === 0 ? '' : 'SACK'];
+    return [
+      type,
+      `through ${textOf(pds, 'cackPsn')}`,
+      offset === 0 ? '' : `for +${offset}`,
+      bitmap === 0 ? '' : 'SACK',
+    ];
   }
   if (type.startsWith('NACK')) return [type, textOf(pds, 'nackCode'), `psn ${textOf(pds, 'nackPsn')}`];
   if (type === 'CP') return [textOf(pds, 'ctlType'), `psn ${textOf(pds, 'psn')}`];

@@ -5,7 +5,12 @@ import type { Frame } from './frame-source.ts';
 /** Each field on a line: where it is, its bytes, its name and its value. */
 export function treeLines(frame: Frame, packet: Dissected): string[] {
   const cut = frame.originalLength > frame.data.length ? ` (of ${frame.originalLength} on the wire)` : '';
-  const facts = [`${frame.data.length} bytes${cut}`, timeText(frame.timestampNs), frame.direction ?? '', frame.comment ?? ''];
+  const facts = [
+    `${frame.data.length} bytes${cut}`,
+    timeText(frame.timestampNs),
+    frame.direction ?? '',
+    frame.comment ?? '',
+  ];
   const lines = [`frame ${frame.number}: ${facts.filter((fact) => fact !== '').join(', ')}`];
   for (const layer of packet.layers) {
     lines.push(`  ${layer.header} (${layer.section}), ${layer.length} bytes at ${layer.offset}`);
@@ -61,7 +66,9 @@ function fieldsOf(layers: readonly Layer[]): Record<string, Record<string, numbe
   for (const layer of layers) {
     let key = layer.header;
     for (let n = 2; key in fields; n++) key = `${layer.header} ${n}`;
-    fields[key] = Object.fromEntries(layer.fields.map(({ name, value, text }) => [name, isAddress(name) ? text : value]));
+    fields[key] = Object.fromEntries(
+      layer.fields.map(({ name, value, text }) => [name, isAddress(name) ? text : value]),
+    );
   }
   return fields;
 }

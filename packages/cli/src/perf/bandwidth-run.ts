@@ -1,7 +1,8 @@
 /** Keeps a number of messages in flight until all are done. */
+
+import type { Run } from './measurement.ts';
 import type { PerfLane } from './perf-lane.ts';
 import type { PerfTest } from './perf-tests.ts';
-import type { Run } from './measurement.ts';
 import { checkBatch, type WorkTemplate } from './work-template.ts';
 
 export class BandwidthRun implements Run {

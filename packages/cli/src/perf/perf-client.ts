@@ -35,7 +35,7 @@ export class PerfClient {
     const lane = new PerfLane(endpoint, shape);
     lane.fill(plan.seed);
     const body = laneBody({ ...shape, test: plan.test, seed: plan.seed, card: lane.card });
-    const card = parseCard((await this.#channel.request(this.#server, 'lane', body))['card']);
+    const card = parseCard((await this.#channel.request(this.#server, 'lane', body)).card);
     const peer = endpoint.addressHandle({ path: this.#server.path }, card.qpn);
     lane.connect(peer, card);
     await this.#channel.request(this.#server, 'ready', {});
@@ -43,7 +43,7 @@ export class PerfClient {
     const result = await measureSize(plan, lane, undefined);
     const there = await this.#channel.request(this.#server, 'done', { messages: result.messages });
     const isRight =
-      plan.test.operation === 'read' ? lane.verify(plan.test, result.messages, plan.seed) : there['verified'] === true;
+      plan.test.operation === 'read' ? lane.verify(plan.test, result.messages, plan.seed) : there.verified === true;
     if (!isRight) throw wrongData(size);
     lane.close();
     peer.destroy();

@@ -1,8 +1,8 @@
 /** One side of a measurement: a queue pair of its own with a source and a destination buffer in slots. */
 import {
   type AddressHandle,
-  type CompletionQueue,
   CompletionBatch,
+  type CompletionQueue,
   type MemoryRegion,
   type QueuePair,
   RemoteMemory,

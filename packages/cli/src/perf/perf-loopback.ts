@@ -1,6 +1,7 @@
 /** Both sides of a measurement in one process: one loop polls both devices. */
-import type { Endpoint } from '../session/endpoint.ts';
+
 import { refusal } from '../failure.ts';
+import type { Endpoint } from '../session/endpoint.ts';
 import { measureSize, type SizeResult } from './measure-size.ts';
 import { PerfLane } from './perf-lane.ts';
 import type { PerfPlan } from './perf-tests.ts';

@@ -2,7 +2,7 @@
 import { refusal } from '../failure.ts';
 import { type Body, isCount } from '../session/session.ts';
 import type { LaneCard, LaneShape } from './perf-lane.ts';
-import { perfTest, type PerfTest } from './perf-tests.ts';
+import { type PerfTest, perfTest } from './perf-tests.ts';
 
 export interface LaneRequest extends LaneShape {
   readonly test: PerfTest;
@@ -17,12 +17,13 @@ export function laneBody({ test, card, ...shape }: LaneRequest): Body {
 /** @throws VerbsError when the client asks for what this side does not offer */
 export function parseLaneRequest(body: Body): LaneRequest {
   const { size, depth, seed, ordered } = body;
-  const test = perfTest(String(body['test']));
+  const test = perfTest(String(body.test));
   if (test === undefined) throw refusal('EOPNOTSUPP', 'perf', 'the server does not know this test');
-  if (!isCount(size) || size < 1 || size > MAX_SIZE) throw refusal('EINVAL', 'perf', `no message has ${String(size)} bytes`);
+  if (!isCount(size) || size < 1 || size > MAX_SIZE)
+    throw refusal('EINVAL', 'perf', `no message has ${String(size)} bytes`);
   if (!isCount(depth) || depth < 1 || depth > MAX_DEPTH) throw refusal('EINVAL', 'perf', 'the depth is out of range');
   if (!isCount(seed)) throw refusal('EINVAL', 'perf', 'the seed is missing');
-  return { test, size, depth, seed, ordered: ordered === true, card: parseCard(body['card']) };
+  return { test, size, depth, seed, ordered: ordered === true, card: parseCard(body.card) };
 }
 
 export function cardBody({ qpn, in: into, out }: LaneCard): Body {

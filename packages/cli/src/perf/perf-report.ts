@@ -1,6 +1,7 @@
 /** Tables in the shapes of perftest, and JSON with fixed keys. */
-import type { PerfPlan } from './perf-tests.ts';
+
 import type { SizeResult } from './measure-size.ts';
+import type { PerfPlan } from './perf-tests.ts';
 
 export interface PerfFacts {
   readonly device: string;
@@ -63,7 +64,11 @@ export function closingLines(results: readonly SizeResult[]): string[] {
 }
 
 /** Keys are fixed: scripts rely on them. */
-export function resultDocument({ test, seed }: PerfPlan, transport: string, result: SizeResult): Record<string, unknown> {
+export function resultDocument(
+  { test, seed }: PerfPlan,
+  transport: string,
+  result: SizeResult,
+): Record<string, unknown> {
   const { size, iterations, seconds, latencies } = result;
   return {
     test: test.name,

@@ -52,7 +52,9 @@ export class PerfServer implements Listener {
 
   #open(from: number, request: LaneRequest): Body {
     if (this.#session !== undefined && this.#session.from !== from) {
-      throw refusal('EBUSY', 'perf', 'the server measures with another client', { try: 'again when that has finished' });
+      throw refusal('EBUSY', 'perf', 'the server measures with another client', {
+        try: 'again when that has finished',
+      });
     }
     this.#end();
     const { endpoint } = this.#channel;
@@ -79,7 +81,7 @@ export class PerfServer implements Listener {
   #done(from: number, body: Body): Body {
     const { lane, request, before, cpu } = this.#sessionOf(from);
     this.#channel.drive = undefined;
-    const messages = isCount(body['messages']) ? body['messages'] : 0;
+    const messages = isCount(body.messages) ? body.messages : 0;
     const { user, system } = process.cpuUsage(cpu);
     const figures = figuresSince(this.#channel.endpoint.device, before);
     const verified = request.test.operation === 'read' || lane.verify(request.test, messages, request.seed);

@@ -42,7 +42,7 @@ class SendSink implements Responder {
   constructor(lane: PerfLane, echoes: boolean) {
     this.#lane = lane;
     this.#receive = fillReceives(lane);
-    this.#answer = echoes 
+    this.#answer = echoes
       ? { opcode: 'send', to: lane.peer, region: lane.out, length: lane.size, offset: 0, id: 0 }
       : undefined;
   }

@@ -1,5 +1,5 @@
 /** A work request that is filled once and posted many times: nothing is allocated in the loop. */
-import { STATUS_ROWS, type CompletionBatch, type WorkRequest } from '@verbena/core';
+import { type CompletionBatch, STATUS_ROWS, type WorkRequest } from '@verbena/core';
 import { refusal } from '../failure.ts';
 
 export type WorkTemplate = { -readonly [K in keyof WorkRequest]: WorkRequest[K] };

@@ -21,9 +21,9 @@ import {
   type Body,
   MAX_MESSAGE_BYTES,
   type Message,
+  PROTOCOL,
   packSignal,
   parseMessage,
-  PROTOCOL,
   type Refusal,
   SERVICE_INDEX,
   SERVICE_QPN,
@@ -51,7 +51,7 @@ export class Channel {
   readonly #freeSends: number[] = Array.from({ length: SEND_SLOTS }, (_, i) => i);
   readonly #sendWaiters: (() => void)[] = [];
   readonly #posted = new Map<number, (completion: Completion) => void>();
-  readonly #asked = new Map<number, { resolve: (body: Body) => void; reject: (error: Error) => void }>();
+  readonly #asked = new Map<number, Asked>();
   readonly #replies = new Map<number, AddressHandle>();
   #nextId = FIRST_ID;
   #busy = 0;
@@ -67,6 +67,7 @@ export class Channel {
     this.#sends = endpoint.register(SEND_SLOTS * MAX_MESSAGE_BYTES, ['local-write']);
     for (let slot = 0; slot < RECEIVE_SLOTS; slot++) this.#receive(slot);
     this.#pump = this.#run();
+    endpoint.beforeClose(() => this.close());
   }
 
   /** Where a server's messages go to. */
@@ -100,8 +101,11 @@ export class Channel {
     const id = this.#nextId++;
     let timer: NodeJS.Timeout | undefined;
     const answer = new Promise<Body>((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      timer = setTimeout(() => reject(noAnswer(to.address, ask, `it took longer than ${timeoutMs / 1e3} s`)), timeoutMs);
+      this.#asked.set(id, { ask, resolve, reject });
+      timer = setTimeout(
+        () => reject(noAnswer(to.address, ask, `it took longer than ${timeoutMs / 1e3} s`)),
+        timeoutMs,
+      );
     });
     answer.catch(() => {}); // also when sending fails first
     try {
@@ -147,8 +151,10 @@ export class Channel {
     }
   }
 
+  /** Ends the loop; requests that wait fail. Closing the endpoint does it as well. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.drive = undefined;
     for (const waiting of this.#asked.values()) waiting.reject(refusal('EIO', 'request', 'the session was closed'));
     await this.#pump;
   }
@@ -252,7 +258,7 @@ export class Channel {
     const waiting = this.#asked.get(message.id);
     if (waiting === undefined) return; // too late: the request was given up
     if ('answer' in message) waiting.resolve(message.answer);
-    else waiting.reject(refused(message.refuse));
+    else waiting.reject(refused(waiting.ask, message.refuse));
   }
 
   async #answer(path: number, { id, qpn, ask, body, v }: Extract<Message, { ask: string }>): Promise<void> {
@@ -272,6 +278,12 @@ export class Channel {
   }
 }
 
+interface Asked {
+  readonly ask: string;
+  readonly resolve: (body: Body) => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** One turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -284,10 +296,10 @@ function refusalOf(thrown: unknown): Refusal {
   return { code: thrown.code, problem, ...(advice === undefined ? {} : { try: advice.slice(0, MAX_TEXT) }) };
 }
 
-function refused(refuse: Refusal): VerbsError {
+function refused(ask: string, refuse: Refusal): VerbsError {
   const text = (raw: string) => raw.slice(0, MAX_TEXT).replace(CONTROL, '?'); // it goes to a terminal
   const facts = refuse.try === undefined ? {} : { try: text(refuse.try) };
-  return new VerbsError(refusalCode(refuse.code), 'request', `refused by the server: ${text(refuse.problem)}`, facts);
+  return new VerbsError(refusalCode(refuse.code), ask, `refused: ${text(refuse.problem)}`, facts);
 }
 
 /** Messages that can wait to be taken in; each is given back before it is worked on. */

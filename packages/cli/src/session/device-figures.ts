@@ -3,16 +3,17 @@ import type { DeviceHandle } from '@verbena/core';
 
 export interface DeviceFigures {
   readonly retransmittedPackets: number;
+  /** Dropped by the device for a reason, or by an injected fault. Duplicates are none of these: they arrived. */
   readonly droppedPackets: number;
 }
 
 export function figuresOf(device: DeviceHandle): DeviceFigures {
   const counters = device.counters();
-  let droppedPackets = 0;
+  let droppedPackets = counters.wire_fault_dropped ?? 0;
   for (const [name, value] of Object.entries(counters)) {
-    if (name.startsWith('dropped_') && !name.startsWith('dropped_duplicate')) droppedPackets += value;
+    if (name.startsWith('dropped_') && name !== 'dropped_duplicate') droppedPackets += value;
   }
-  return { retransmittedPackets: counters['retransmitted_packets'] ?? 0, droppedPackets };
+  return { retransmittedPackets: counters.retransmitted_packets ?? 0, droppedPackets };
 }
 
 export function figuresSince(device: DeviceHandle, before: DeviceFigures): DeviceFigures {

@@ -3,42 +3,52 @@ import {
   type AddressHandle,
   type CompletionQueue,
   type Context,
-  type DeviceHandle,
+  isVerbsError,
   type Job,
   type JobKey,
   type MemoryRegion,
   type ProtectionDomain,
   type QueuePair,
-  isVerbsError,
 } from '@verbena/core';
-import { openDevice } from '@verbena/node';
+import { type LiveDeviceHandle, openDevice } from '@verbena/node';
 import type { DeviceOptions } from '../device-options.ts';
-import { faultsOf, type FaultOptions } from '../device-options.ts';
-import { localCandidates, type LocalAddress } from './local-address.ts';
+import { type FaultOptions, faultsOf } from '../device-options.ts';
+import { type LocalAddress, localCandidates } from './local-address.ts';
 import { absoluteQpn, FIRST_DATA_INDEX, SERVICE_JOB } from './session.ts';
 
 export interface EndpointOptions extends DeviceOptions, FaultOptions {
   readonly name?: string;
+  /** The capture stops before it is longer. */
+  readonly captureLimitBytes?: number;
 }
 
 export class Endpoint {
-  readonly device: DeviceHandle;
+  readonly device: LiveDeviceHandle;
   readonly context: Context;
   readonly pd: ProtectionDomain;
   readonly job: Job;
   readonly jobKey: JobKey;
   readonly address: string;
+  /** Where peers find it. */
+  readonly place: { readonly address: string; readonly port: number };
+  /** Its address as tools print it. */
+  readonly gid: string;
   readonly payloadMtu: number;
+  readonly #endings: (() => Promise<void>)[] = [];
   #nextIndex = FIRST_DATA_INDEX;
 
-  private constructor(device: DeviceHandle, address: string) {
+  private constructor(device: LiveDeviceHandle, address: string) {
     this.device = device;
     this.address = address;
     this.context = device.open();
     this.pd = this.context.allocatePd();
     this.job = this.context.createJob({ id: SERVICE_JOB });
     this.jobKey = this.pd.createJobKey(this.job);
-    this.payloadMtu = this.context.queryPort().activeMtu;
+    const { activeMtu, gids } = this.context.queryPort();
+    this.payloadMtu = activeMtu;
+    this.place = { address, port: device.local.port };
+    const gid = gids[0]?.gid ?? address;
+    this.gid = gid.includes(':') ? gid : `::ffff:${gid}`;
   }
 
   /** Opens a device at a given address. */
@@ -53,6 +63,7 @@ export class Endpoint {
       ...(options.mode === undefined ? {} : { mode: options.mode }),
       ...(options.entropies === undefined ? {} : { entropies: options.entropies }),
       ...(options.capture === undefined ? {} : { capture: options.capture }),
+      ...(options.captureLimitBytes === undefined ? {} : { captureLimitBytes: options.captureLimitBytes }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(faults === undefined ? {} : { faults }),
     });
@@ -120,13 +131,15 @@ export class Endpoint {
     return this.pd.createAddressHandle({ ...to, qpn });
   }
 
-  /** A counter of the device; 0 where it has none of that name. */
-  counter(name: string): number {
-    return this.device.counters()[name] ?? 0;
+  /** Ends what uses the endpoint, then the device. */
+  async close(): Promise<void> {
+    for (const end of this.#endings.splice(0)) await end();
+    await this.device.close();
   }
 
-  close(): Promise<void> {
-    return this.device.close();
+  /** Runs something before the device is closed. */
+  beforeClose(end: () => Promise<void>): void {
+    this.#endings.push(end);
   }
 
   #takeIndex(): number {

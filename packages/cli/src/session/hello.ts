@@ -11,16 +11,26 @@ export async function sayHello(channel: Channel, server: AddressHandle, service:
 
 /** Answers `hello`. @throws VerbsError when the two sides do not fit together */
 export function answerHello(body: Body, service: string, payloadMtu: number): Body {
-  if (body['service'] !== service) {
-    throw refusal('EOPNOTSUPP', 'hello', `this is \`verbena ${service}\`, not \`verbena ${String(body['service']).slice(0, 40)}\``, {
-      try: `start the server that fits the client`,
-    });
+  if (body.service !== service) {
+    throw refusal(
+      'EOPNOTSUPP',
+      'hello',
+      `this is \`verbena ${service}\`, not \`verbena ${String(body.service).slice(0, 40)}\``,
+      {
+        try: `start the server that fits the client`,
+      },
+    );
   }
-  const theirs = body['payloadMtu'];
+  const theirs = body.payloadMtu;
   if (!isCount(theirs) || theirs !== payloadMtu) {
-    throw refusal('EINVAL', 'hello', `packets carry ${payloadMtu} bytes on the server, ${String(theirs).slice(0, 20)} on the client`, {
-      try: `--mtu ${payloadMtu} on the client`,
-    });
+    throw refusal(
+      'EINVAL',
+      'hello',
+      `packets carry ${payloadMtu} bytes on the server, ${String(theirs).slice(0, 20)} on the client`,
+      {
+        try: `--mtu ${payloadMtu} on the client`,
+      },
+    );
   }
   return { payloadMtu };
 }

@@ -1,6 +1,5 @@
 /** Failures between two programs, in words that say which program to look at. */
-import type { Completion, ErrorCode } from '@verbena/core';
-import { type VerbsError } from '@verbena/core';
+import type { Completion, ErrorCode, VerbsError } from '@verbena/core';
 import { refusal } from '../failure.ts';
 
 /** A message got through to nobody. */

@@ -23,9 +23,6 @@ export function absoluteQpn(index: number, pid = SERVICE_PID): number {
   return (ABSOLUTE | (index << RESOURCE_INDEX_SHIFT) | pid) >>> 0;
 }
 
-/** Where messages go. */
-export const SERVICE_QPN = absoluteQpn(SERVICE_INDEX);
-
 /** Most bytes of one message: what a receive buffer holds. */
 export const MAX_MESSAGE_BYTES = 4096;
 
@@ -52,13 +49,13 @@ export function parseMessage(text: string): Message | undefined {
   } catch {
     return undefined;
   }
-  if (!isBody(value) || !isCount(value['v']) || !isCount(value['id'])) return undefined;
+  if (!isBody(value) || !isCount(value.v) || !isCount(value.id)) return undefined;
   const { v, id, qpn, ask, body, answer, refuse } = value;
   if (typeof ask === 'string' && isCount(qpn) && isBody(body)) return { v, id, qpn, ask, body };
   if (isBody(answer)) return { v, id, answer };
-  if (isBody(refuse) && typeof refuse['code'] === 'string' && typeof refuse['problem'] === 'string') {
-    const advice = typeof refuse['try'] === 'string' ? { try: refuse['try'] } : {};
-    return { v, id, refuse: { code: refuse['code'], problem: refuse['problem'], ...advice } };
+  if (isBody(refuse) && typeof refuse.code === 'string' && typeof refuse.problem === 'string') {
+    const advice = typeof refuse.try === 'string' ? { try: refuse.try } : {};
+    return { v, id, refuse: { code: refuse.code, problem: refuse.problem, ...advice } };
   }
   return undefined;
 }
@@ -106,3 +103,6 @@ export function isBody(value: unknown): value is Record<string, unknown> {
 
 const ABSOLUTE = 0x8000_0000;
 const RESOURCE_INDEX_SHIFT = 12;
+
+/** Where messages go. */
+export const SERVICE_QPN = absoluteQpn(SERVICE_INDEX);

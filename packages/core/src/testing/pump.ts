@@ -214,7 +214,8 @@ export class Pump {
     let count = 0;
     for (let one = this.network.arrived(this.now); one !== undefined; one = this.network.arrived(this.now)) {
       const node = this.nodes[one.to];
-      if (node === undefined || node.dead) this.network.release(one);
+      // nobody listens there any more
+      if (node === undefined || node.dead || node.closed) this.network.release(one);
       else node.wire.put(one);
       count++;
     }

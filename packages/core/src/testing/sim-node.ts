@@ -54,7 +54,9 @@ export class SimNode {
       localAddress: local,
       level: 'simulated',
       seed,
-      randomWords: (into) => into.forEach((_, i) => (into[i] = random.uint32())),
+      randomWords(into) {
+        for (let i = 0; i < into.length; i++) into[i] = random.uint32();
+      },
       attachMemory: targetOf,
       detachMemory: () => {},
       wake: (handle) => this.port?.wake(handle),

@@ -25,7 +25,7 @@ export interface KernelPort {
 
 /** Memory of the user half, such that the kernel half can reach it. */
 export interface UserMemory {
-  /** Zeroed memory, aligned to 8 bytes or more. @throws VerbsError ENOMEM */
+  /** Zeroed memory with a buffer of its own, aligned to 8 bytes or more. @throws VerbsError ENOMEM */
   allocate(bytes: number): Uint8Array;
   /** Gives memory of `allocate` back. */
   release(bytes: Uint8Array): void;

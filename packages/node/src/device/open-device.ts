@@ -20,12 +20,12 @@ import { interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
 import { DEFAULT_ENTROPIES, type LocalAddress, MAX_ENTROPIES } from '../wire/live-wire.ts';
 import { type IoChoice, ioChoice } from '../wire/open-wire.ts';
 import { WireStack, type WireStackOptions } from '../wire/wire-stack.ts';
+import { WorkerPort } from '../worker/worker-port.ts';
 import { Clock } from './clock.ts';
 import { Driver, SPIN_NS } from './driver.ts';
 import { LiveHost } from './live-host.ts';
 import { LivePort } from './live-port.ts';
 import { LiveMemory } from './user-memory.ts';
-import { WorkerPort } from './worker-port.ts';
 
 export interface DeviceOptions {
   /** Default `uet0`. */

@@ -10,6 +10,7 @@ const drop = <const N extends string>(name: N, text: string): DropReason & { rea
 
 export const DROPS = [
   drop('short', 'shorter than the header'),
+  drop('trimmed', 'a switch cut the payload off'),
   drop('opcode', 'unknown kind of packet'),
   drop('answer', 'answers a request that nobody waits for'),
   drop('duplicate', 'arrived before; answered again, not executed again'),

@@ -39,6 +39,7 @@ export class LoopEngine implements Engine {
 
   receive(now: Nanos, packet: Packet): void {
     this.counters.add(COUNT.received_packets);
+    if (packet.trimmed) return this.counters.add(COUNT.dropped_trimmed);
     if (packet.length < HEADER_BYTES) return this.counters.add(COUNT.dropped_short);
     const kind = LoopHeader.opcode.get(packet.view, packet.at);
     if (kind === LoopOpcode.ANSWER) return this.#requester.answered(now, packet);

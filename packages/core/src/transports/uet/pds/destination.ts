@@ -29,7 +29,7 @@ import { ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import { type Initiator, NOTHING_REFUSED } from '../ses/initiator.ts';
-import type { Target } from '../ses/target.ts';
+import type { Answer, Target } from '../ses/target.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
 import { storedHeader, writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';
@@ -104,7 +104,7 @@ export class Destination {
     context.ackWithResponse = true;
     if (answer.opcode === SesResponseOpcode.RESPONSE) {
       // a later packet of a failed message: the same code again, not kept
-      this.#answerOne(context, packet, psn, flags, answer.opcode, answer.code, answer.messageId, answer.jobId);
+      this.#answerOne(context, packet, psn, flags, answer.opcode, answer.code, answer);
       return;
     }
     this.#wantAck(now, context, packet, psn, flags, room);
@@ -470,16 +470,18 @@ export class Destination {
     flags: number,
     opcode: number,
     code: number,
-    messageId = 0,
-    jobId = 0,
+    of?: Answer,
   ): void {
     const i = this.#post(Post.ACK, context, packet, psn);
     if (i < 0) return;
     const { outbox } = this.#core;
     outbox.code[i] = opcode;
     outbox.returnCode[i] = code;
-    outbox.messageId[i] = messageId;
-    outbox.jobId[i] = jobId;
+    if (of !== undefined) {
+      outbox.messageId[i] = of.messageId;
+      outbox.jobId[i] = of.jobId;
+      outbox.payload[i] = of.generation;
+    }
     outbox.flags[i] = (flags & FLAG_RETX) | (packet.ecn === 3 ? FLAG_M : 0);
   }
 
@@ -617,7 +619,7 @@ export class Destination {
         outbox.code[i]!,
         outbox.returnCode[i]!,
         outbox.messageId[i]!,
-        0,
+        outbox.payload[i]!,
         outbox.jobId[i]!,
         0,
       );

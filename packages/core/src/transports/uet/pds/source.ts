@@ -119,7 +119,8 @@ export class Source {
       const i = ackPsn & tx.mask;
       if (tx.again[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, now - tx.sentAt[i]!);
       if (nextHeader !== NextHeader.NONE) this.#deliver(now, context, packet, ackPsn, at + header, nextHeader);
-      acked += this.#ackOne(now, context, ackPsn);
+      // what CACK covers is acknowledged below, oldest first, so that requests complete in the order of posting
+      if (psnAfter(ackPsn, cack)) acked += this.#ackOne(now, context, ackPsn);
     }
     const withState = type !== PdsType.ACK;
     if (!psnBefore(cack, tx.cackSeen)) {

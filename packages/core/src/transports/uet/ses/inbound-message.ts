@@ -15,6 +15,8 @@ export class InboundMessage {
   received = 0;
   /** Return code of a message that failed; 0 while all is well. */
   failed = 0;
+  /** Generation to name with that code, where it is about one. */
+  generation = 0;
   keyLo = 0;
   keyHi = 0;
   offset = 0;
@@ -35,7 +37,7 @@ export class InboundMessage {
     this.messageId = messageId;
     this.opcode = opcode;
     this.total = total;
-    this.qp = this.qpn = this.pd = this.received = this.failed = this.accepted = 0;
+    this.qp = this.qpn = this.pd = this.received = this.failed = this.generation = this.accepted = 0;
     this.hasImm = false;
     this.immLo = this.immHi = 0;
   }

@@ -194,11 +194,11 @@ export class Initiator {
         message.modifiedLength = response.modifiedLength;
       return;
     }
+    if (message.status !== Status.SUCCESS) return; // the first error wins
     if (row.reaction === 'regenerate') {
       if (context.generations.size >= MAX_GENERATIONS) context.generations.clear();
       context.generations.set(message.work.remoteQpn & RESOURCE, response.generation);
     }
-    if (message.status !== Status.SUCCESS) return; // the first error wins
     message.vendorStatus = response.code;
     const limit = this.#core.settings.maxRnrRetries;
     message.again = row.reaction !== 'fail' && message.tries < limit;
@@ -385,7 +385,8 @@ export class Initiator {
         into(message);
       }
     };
-    for (const message of this.messages.live()) {
+    const live = [...this.messages.live()].sort((a, b) => a.sequence - b.sequence);
+    for (const message of live) {
       if (
         message.qp === qp &&
         (message.index === context.current ||
@@ -413,10 +414,14 @@ export class Initiator {
     this.#unstall(context);
   }
 
-  /** Nothing is left that has to be sent again first (it was flushed): the stream goes on. */
+  /** A stream that waits for refused messages goes on once the last open one is done, which may be by read data. */
   #unstall(context: DeliveryContext): void {
-    if (!context.stalled || context.openMessages > 0 || context.retryHead >= 0) return;
-    context.stalled = false;
+    if (!context.stalled || context.openMessages > 0) return;
+    if (context.retryHead >= 0) {
+      this.#core.wake(context, context.retryAt);
+      return;
+    }
+    context.stalled = false; // what had to be sent again first was flushed
     this.#core.makeReady(context);
   }
 

@@ -282,6 +282,7 @@ export class Target {
       this.#count(context, message, Math.max(request.piece, 0));
       this.answer.opcode = SesResponseOpcode.RESPONSE;
       this.answer.code = message.failed;
+      this.answer.generation = message.generation;
       return;
     }
     if (request.ver !== 0) return this.#breakOff(context, message, ReturnCode.UNCOR);
@@ -460,13 +461,13 @@ export class Target {
 
   /** Refuses a message at its first packet; keeps a mark so that its other packets get the same answer. */
   #refuse(context: DeliveryContext, code: number, single: boolean): void {
-    const request = this.#request;
     const { answer } = this;
     this.#core.count(EVENT.refused_requests);
     if (!single) {
       const message = this.#open(context, undefined);
       if (message === undefined) return;
       message.failed = code;
+      message.generation = answer.generation;
       this.#refuseOpen(context, message, code);
       return;
     }

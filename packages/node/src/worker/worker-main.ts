@@ -1,12 +1,12 @@
 /** The program of a worker thread that runs the kernel half of one device. */
 import { workerData } from 'node:worker_threads';
 import { DmaSpace, findTransport, KernelDevice, type Nanos, VerbsError } from '@verbena/core';
+import { Clock } from '../device/clock.ts';
+import { Driver, SPIN_NS } from '../device/driver.ts';
+import { LiveHost } from '../device/live-host.ts';
 import { loadLibc } from '../memory/libc.ts';
 import { MemoryPool } from '../memory/mapped-memory.ts';
 import { WireStack } from '../wire/wire-stack.ts';
-import { Clock } from './clock.ts';
-import { Driver, SPIN_NS } from './driver.ts';
-import { LiveHost } from './live-host.ts';
 import { type Answer, type Question, type Report, toPlain, Word, type WorkerSetup } from './worker-protocol.ts';
 
 const setup = workerData as WorkerSetup;

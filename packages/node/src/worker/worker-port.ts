@@ -10,9 +10,9 @@ import {
   type UserMemory,
   VerbsError,
 } from '@verbena/core';
+import { Clock } from '../device/clock.ts';
+import { Waiters } from '../device/waiters.ts';
 import type { LocalAddress } from '../wire/live-wire.ts';
-import { Clock } from './clock.ts';
-import { Waiters } from './waiters.ts';
 import {
   type Answer,
   fromPlain,
@@ -195,7 +195,7 @@ export class WorkerPort implements KernelPort {
 
 /** The thread's program. From sources, before a build, there is only the built one. */
 function workerFile(): URL {
-  const built = import.meta.url.endsWith('.ts') ? '../../dist/device/worker-main.js' : './worker-main.js';
+  const built = import.meta.url.endsWith('.ts') ? '../../dist/worker/worker-main.js' : './worker-main.js';
   return new URL(built, import.meta.url);
 }
 

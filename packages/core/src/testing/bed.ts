@@ -1,0 +1,198 @@
+/** A test bed: devices on a pump, one program's objects on each, and buffers whose surroundings are watched. */
+import { type Nanos, SECOND } from '../engine/time.ts';
+import type { AddressHandle } from '../verbs/address-handle.ts';
+import type { Completion } from '../verbs/completion.ts';
+import type { CompletionQueue } from '../verbs/completion-queue.ts';
+import type { Context } from '../verbs/context.ts';
+import type { Job, JobKey } from '../verbs/job.ts';
+import type { MemoryRegion } from '../verbs/memory-region.ts';
+import type { AccessRight, ProtectionDomain } from '../verbs/protection-domain.ts';
+import type { QueuePair } from '../verbs/queue-pair.ts';
+import { RemoteMemory } from '../verbs/remote-memory.ts';
+import { Pump, type PumpOptions } from './pump.ts';
+import type { SimNode } from './sim-node.ts';
+
+export interface EndOptions {
+  readonly ordered?: boolean;
+  readonly job?: number;
+  readonly depth?: number;
+  readonly cqEntries?: number;
+}
+
+/** One program with one queue pair. Completions are collected in `sent` and `received` as they come. */
+export class End {
+  readonly node: SimNode;
+  readonly context: Context;
+  readonly pd: ProtectionDomain;
+  readonly sendCq: CompletionQueue;
+  readonly recvCq: CompletionQueue;
+  readonly job: Job;
+  readonly jobKey: JobKey;
+  readonly qp: QueuePair;
+  readonly sent: Completion[] = [];
+  readonly received: Completion[] = [];
+  readonly #handles = new Map<End, AddressHandle>();
+
+  constructor(node: SimNode, options: EndOptions = {}) {
+    const { ordered = false, job = JOB, depth = 256, cqEntries = 4 * depth } = options;
+    this.node = node;
+    this.context = node.device.open();
+    this.pd = this.context.allocatePd();
+    this.sendCq = this.context.createCompletionQueue({ entries: cqEntries });
+    this.recvCq = this.context.createCompletionQueue({ entries: cqEntries });
+    this.job = this.context.createJob({ id: job });
+    this.jobKey = this.pd.createJobKey(this.job);
+    const { sendCq, recvCq, jobKey } = this;
+    this.qp = this.pd.createQueuePair({
+      ...{ type: 'RU', sendCq, recvCq, jobKey, ordered, sendDepth: depth, receiveDepth: depth },
+    });
+  }
+
+  /** The address handle to another end. */
+  to(other: End): AddressHandle {
+    let handle = this.#handles.get(other);
+    if (handle === undefined) {
+      handle = this.pd.createAddressHandle({ address: other.node.address, qpn: other.qp.qpn });
+      this.#handles.set(other, handle);
+    }
+    return handle;
+  }
+
+  /** Takes what has completed. */
+  drain(): void {
+    for (let one = this.sendCq.take(); one !== undefined; one = this.sendCq.take()) this.sent.push(one);
+    for (let one = this.recvCq.take(); one !== undefined; one = this.recvCq.take()) this.received.push(one);
+  }
+
+  /** Memory of `length` bytes with guard bytes on both sides, as a region of all of it. */
+  buffer(length: number, options: BufferOptions = {}): GuardedBuffer {
+    return new GuardedBuffer(this, length, options);
+  }
+}
+
+export interface BufferOptions {
+  readonly access?: readonly AccessRight[];
+  /** The bytes are a pattern that depends on this number; without it they are empty. */
+  readonly salt?: number;
+  readonly jobKey?: JobKey;
+}
+
+export class GuardedBuffer {
+  readonly length: number;
+  readonly region: MemoryRegion;
+  readonly remote: RemoteMemory;
+  /** Where the bytes start in the region: odd, so that nothing is aligned. */
+  readonly offset = GUARD;
+
+  constructor(end: End, length: number, { access = ALL, salt, jobKey }: BufferOptions) {
+    this.length = length;
+    const bytes = end.context.allocate(length + 2 * GUARD).fill(GUARD_BYTE);
+    if (salt === undefined) bytes.fill(EMPTY_BYTE, GUARD, GUARD + length);
+    else for (let i = 0; i < length; i++) bytes[GUARD + i] = patternByte(i, salt);
+    this.region = end.pd.registerMemory(bytes, { access, ...(jobKey === undefined ? {} : { jobKey }) });
+    this.remote = new RemoteMemory(this.region.rkey, this.offset);
+  }
+
+  get bytes(): Uint8Array {
+    return this.region.bytes.subarray(GUARD, GUARD + this.length);
+  }
+
+  /** For work requests: the whole buffer, or a part. */
+  part(offset = 0, length = this.length - offset): { region: MemoryRegion; offset: number; length: number } {
+    return { region: this.region, offset: this.offset + offset, length };
+  }
+
+  /** @throws Error unless the buffer holds the pattern from `from` on, in its first `length` bytes, and nothing else */
+  expectPattern(salt: number, length = this.length, from = 0): void {
+    const { bytes } = this;
+    for (let i = 0; i < this.length; i++) {
+      const due = i < length ? patternByte(from + i, salt) : EMPTY_BYTE;
+      if (bytes[i] !== due) throw new Error(`byte ${i} of ${this.length} is ${bytes[i]}, not ${due}`);
+    }
+    this.expectGuards();
+  }
+
+  /** @throws Error when something was written */
+  expectUntouched(): void {
+    this.expectPattern(0, 0);
+  }
+
+  /** @throws Error when something was written beside the buffer */
+  expectGuards(): void {
+    const all = this.region.bytes;
+    for (let i = 0; i < GUARD; i++) {
+      if (all[i] !== GUARD_BYTE) throw new Error(`guard byte ${GUARD - i} before the buffer was written`);
+      if (all[GUARD + this.length + i] !== GUARD_BYTE) throw new Error(`guard byte ${i} behind the buffer was written`);
+    }
+  }
+}
+
+export interface BedOptions extends Omit<PumpOptions, 'nodes'>, EndOptions {
+  /** One number: so many nodes. Options: one node for each. Default 2. */
+  readonly ends?: number | readonly EndOptions[];
+}
+
+export class Bed {
+  readonly pump: Pump;
+  readonly ends: readonly End[];
+  /** Payload bytes of a full packet. */
+  readonly mtu: number;
+
+  constructor(options: BedOptions) {
+    const { ends = 2 } = options;
+    const list = typeof ends === 'number' ? Array.from({ length: ends }, (): EndOptions => ({})) : ends;
+    this.mtu = options.payloadMtu ?? 1024;
+    this.pump = new Pump({ ...options, nodes: list.length });
+    this.ends = list.map((one, index) => new End(this.pump.node(index), { ...options, ...one }));
+  }
+
+  get a(): End {
+    return this.ends[0]!;
+  }
+
+  get b(): End {
+    return this.ends[1]!;
+  }
+
+  /** Drives until it holds. @throws SimulationError it does not, in time */
+  until(what: string, holds: () => boolean, limitNs: Nanos = 60 * SECOND): void {
+    this.pump.drive({
+      until: () => {
+        this.drain();
+        return holds();
+      },
+      limitNs,
+      what,
+    });
+  }
+
+  /** Drives for a while. */
+  pass(forNs: Nanos): void {
+    this.pump.drive({ limitNs: forNs });
+    this.drain();
+  }
+
+  drain(): void {
+    for (const end of this.ends) if (end.context.isOpen) end.drain();
+  }
+
+  /** Drives until so much has completed. */
+  completed(end: End, sends: number, receives: number, limitNs?: Nanos): void {
+    const enough = () => end.sent.length >= sends && end.received.length >= receives;
+    this.until(`${sends} sends and ${receives} receives to complete on node ${end.node.index}`, enough, limitNs);
+  }
+
+  /** Closes everything in order; nothing may be left. */
+  close(): void {
+    this.pump.close();
+  }
+}
+
+export const patternByte = (i: number, salt: number): number => (i * 31 + (i >> 8) * 7 + (i >> 16) + salt * 13) & 0xff;
+
+/** Of all ends unless told. */
+export const JOB = 7;
+const ALL: readonly AccessRight[] = ['local-write', 'remote-write', 'remote-read'];
+const GUARD = 61;
+const GUARD_BYTE = 0xa5;
+const EMPTY_BYTE = 0xee;

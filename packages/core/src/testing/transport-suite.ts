@@ -1,0 +1,54 @@
+/**
+ * The conformance suite of transports, as a library. A transport's `conformance.test.ts` calls it with the test
+ * framework in use and says, with reasons, what the transport does not do:
+ *
+ *   transportSuite(loop, { describe, it, skip: [{ reason: 'one message at a time', cases: ['dead-peer/*same*'] }] });
+ *
+ * Every case runs over the verbs API on simulated devices, in simulated time.
+ */
+import type { Transport } from '../engine/engine.ts';
+import { ACCESS_CASES } from './cases/access.ts';
+import { FAULT_CASES } from './cases/faults.ts';
+import { LIFECYCLE_CASES } from './cases/lifecycle.ts';
+import { RECEIVER_CASES } from './cases/receiver.ts';
+import { TRANSFER_CASES } from './cases/transfer.ts';
+import { type SuiteCase, SuiteContext } from './suite-case.ts';
+
+export interface SuiteOptions {
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: ((name: string, body: () => void) => unknown) & {
+    readonly skip: (name: string, body: () => void) => unknown;
+  };
+  /** What the transport does not do. `*` in a case name stands for any text. */
+  readonly skip?: readonly { readonly reason: string; readonly cases: readonly string[] }[];
+  /** Settings of all devices. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+/** All cases, for those who run them without a test framework. */
+export const TRANSPORT_CASES: readonly SuiteCase[] = [
+  ...TRANSFER_CASES,
+  ...RECEIVER_CASES,
+  ...ACCESS_CASES,
+  ...FAULT_CASES,
+  ...LIFECYCLE_CASES,
+];
+
+export function transportSuite(transport: Transport, options: SuiteOptions): void {
+  const { describe, it, skip = [], settings = {} } = options;
+  const patterns = skip.flatMap(({ reason, cases }) => cases.map((glob) => ({ reason, glob, pattern: regexOf(glob) })));
+  describe(`transport suite: ${transport.name}`, () => {
+    for (const { name, run } of TRANSPORT_CASES) {
+      const skipped = patterns.find(({ pattern }) => pattern.test(name));
+      if (skipped !== undefined) it.skip(`${name} (${skipped.reason})`, () => {});
+      else it(name, () => run(new SuiteContext(transport, settings)));
+    }
+    it('skips only what exists', () => {
+      const idle = patterns.filter(({ pattern }) => !TRANSPORT_CASES.some(({ name }) => pattern.test(name)));
+      if (idle.length > 0) throw new Error(`these match no case: ${idle.map(({ glob }) => glob).join(', ')}`);
+    });
+  });
+}
+
+const regexOf = (glob: string): RegExp =>
+  new RegExp(`^${glob.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);

@@ -1,0 +1,5 @@
+import { describe, it } from 'vitest';
+import { transportSuite } from '../../testing/transport-suite.ts';
+import { uet } from './index.ts';
+
+transportSuite(uet, { describe, it });
