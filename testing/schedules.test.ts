@@ -1,19 +1,30 @@
-import { TRANSPORTS } from '@verbena/core';
-import { runSchedules } from '@verbena/core/testing';
+import { readFileSync } from 'node:fs';
+import { runSchedule, runSchedules } from '@verbena/core/testing';
 import { describe, expect, it } from 'vitest';
+import { type Regression, SCHEDULE_PLANS } from './schedule-plans.ts';
 
-describe.each([...TRANSPORTS])('random schedules of $name', (transport) => {
-  it('come out right, seed after seed', () => {
-    const t = performance.now();
-    const report = runSchedules(transport, { count: 200 });
-    console.log(
-      report.runs,
-      report.operations,
-      report.packets,
-      report.failedRequests,
-      report.failures.length,
-      performance.now() - t,
-    );
+const REGRESSIONS: readonly Regression[] = JSON.parse(
+  readFileSync(new URL('./regressions/schedules.json', import.meta.url), 'utf8'),
+);
+const FROM = Number(process.env.SEED ?? 1);
+
+describe.each([...SCHEDULE_PLANS])('random schedules of $transport.name', ({ transport, options }) => {
+  for (const { seed, what } of REGRESSIONS.filter((one) => one.transport === transport.name)) {
+    it(`seed ${seed}, which once failed: ${what}`, () => {
+      runSchedule(transport, seed, options);
+    });
+  }
+
+  it(`come out right from seed ${FROM} on`, () => {
+    const report = runSchedules(transport, { ...options, from: FROM, count: 300 });
     expect(report.failures.map(({ text }) => text)).toEqual([]);
+    expect(report.operations).toBeGreaterThan(2000);
+    expect(report.failedRequests).toBeLessThan(report.operations / 4);
+  });
+
+  it('are the same, packet for packet, when run again', () => {
+    for (let seed = FROM; seed < FROM + 20; seed++) {
+      expect(runSchedule(transport, seed, options)).toEqual(runSchedule(transport, seed, options));
+    }
   });
 });

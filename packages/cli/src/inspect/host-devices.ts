@@ -38,9 +38,12 @@ export function localDeviceSpecs(): DeviceSpec[] {
   return sorted.map(({ address }, i) => ({ name: `uet${i}`, address }));
 }
 
-/** Opens a device on any free port, asks it, and closes it again. */
+/** Opens a device, asks it, and closes it again. One that is in use is looked at on another port. */
 export async function inspectDevice({ name, address }: DeviceSpec): Promise<FoundDevice> {
-  const device = await openDevice({ name, address, port: 0 });
+  const device = await openDevice({ name, address }).catch((thrown: unknown) => {
+    if (isVerbsError(thrown) && thrown.code === 'EADDRINUSE') return openDevice({ name, address, port: 0 });
+    throw thrown;
+  });
   try {
     const context = device.open();
     const port = context.queryPort();

@@ -106,8 +106,10 @@ export class KernelDevice {
     try {
       const { engine, host } = this;
       let work = host.wire.receive(now, engine);
+      // packets that still wait may hold what a timer waits for: after a pause of this process they come first
+      const due = engine.deadline();
+      if (due <= now && (work === 0 || now - due > PATIENCE)) engine.expire(now);
       work += this.#serveDoorbells(now);
-      if (engine.deadline() <= now) engine.expire(now);
       work += this.#transmit(now);
       host.wire.flush(now);
       for (let qp = this.#data.nextDoomed(); qp !== undefined; qp = this.#data.nextDoomed()) {
@@ -387,5 +389,7 @@ const WITHOUT_ENGINE: ReadonlySet<string> = new Set([
   'destroyCompletionQueue',
   'destroyQueuePair',
 ]);
+/** How late a timer may become while packets keep arriving. */
+const PATIENCE: Nanos = 5_000_000;
 /** Packets that one step sends before it looks at what arrived. */
 const TRANSMIT_BUDGET = 1024;

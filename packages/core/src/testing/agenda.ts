@@ -6,16 +6,16 @@ import { assert } from '../base/assert.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
 
 export class Agenda {
-  readonly #due: Float64Array;
-  readonly #order: Float64Array;
-  readonly #item: Int32Array;
+  #due = new Float64Array(FIRST_CAPACITY);
+  #order = new Float64Array(FIRST_CAPACITY);
+  #item = new Int32Array(FIRST_CAPACITY);
   #size = 0;
   #orders = 0;
+  readonly #limit: number;
 
-  constructor(capacity: number) {
-    this.#due = new Float64Array(capacity);
-    this.#order = new Float64Array(capacity);
-    this.#item = new Int32Array(capacity);
+  /** @param limit - most items at a time */
+  constructor(limit: number) {
+    this.#limit = limit;
   }
 
   get size(): number {
@@ -28,7 +28,8 @@ export class Agenda {
 
   /** @param item - any 32-bit number; the same may stand here more than once */
   add(due: Nanos, item: number): void {
-    assert(this.#size < this.#due.length, 'the agenda is full');
+    assert(this.#size < this.#limit, 'the agenda is full');
+    if (this.#size === this.#due.length) this.#grow();
     let place = this.#size++;
     this.#put(place, due, this.#orders++, item);
     while (place > 0) {
@@ -55,6 +56,16 @@ export class Agenda {
     }
   }
 
+  #grow(): void {
+    const [due, order, item] = [this.#due, this.#order, this.#item];
+    this.#due = new Float64Array(2 * due.length);
+    this.#order = new Float64Array(2 * due.length);
+    this.#item = new Int32Array(2 * due.length);
+    this.#due.set(due);
+    this.#order.set(order);
+    this.#item.set(item);
+  }
+
   #before(a: number, b: number): boolean {
     const due = this.#due[a]! - this.#due[b]!;
     return due < 0 || (due === 0 && this.#order[a]! < this.#order[b]!);
@@ -72,3 +83,5 @@ export class Agenda {
     this.#put(b, due, order, item);
   }
 }
+
+const FIRST_CAPACITY = 64;

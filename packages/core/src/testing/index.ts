@@ -3,6 +3,7 @@ export * from './agenda.ts';
 export * from './bed.ts';
 export * from './engine-rig.ts';
 export * from './faults.ts';
+export * from './hostile-packets.ts';
 export type { Link } from './network.ts';
 export * from './pump.ts';
 export * from './schedules.ts';

@@ -288,7 +288,9 @@ class Schedule {
       if (status === 'SUCCESS') sink.expectPattern(salt);
       sink.expectGuards();
       // what failed may have come in part, but nothing else
-      for (const [i, byte] of sink.bytes.entries()) {
+      const { bytes } = sink;
+      for (let i = 0; i < bytes.length; i++) {
+        const byte = bytes[i]!;
         if (byte !== patternByte(i, salt) && byte !== EMPTY) throw new Error(`${kind} ${id}: byte ${i} is ${byte}`);
       }
     }

@@ -1,7 +1,7 @@
 /** What was on the wire: a hash over all of it, and the last packets in full. */
 
 import type { Nanos } from '../engine/time.ts';
-import { dissect } from '../wire/dissect.ts';
+import { dissect, type HeaderNode } from '../wire/dissect.ts';
 import type { Dissected } from '../wire/dissection.ts';
 import { dissectUet } from '../wire/dissector.ts';
 import { byteLength } from '../wire/header.ts';
@@ -75,20 +75,28 @@ export class Trace {
 /** A packet as one line of text. */
 export function describePacket(transport: string, bytes: Uint8Array): string {
   const head = `${String(bytes.length).padStart(5)} bytes`;
-  if (transport === 'uet') return `${head}  ${layersText(dissectUet(bytes))}`;
-  if (transport === 'loop' && bytes.length >= byteLength(LoopHeader)) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return `${head}  ${fieldsText(dissect(LoopHeader, view, 0).fields)}`;
+  const { layers, problems } = packetLayers(transport, bytes);
+  if (layers.length === 0) {
+    return `${head}  ${Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
   }
-  return `${head}  ${Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-}
-
-function layersText({ layers, problems }: Dissected): string {
   const texts = layers.map(({ header, fields }) => `${header}(${fieldsText(fields)})`);
-  return [...texts, ...problems.map(({ field, text }) => `! ${field} ${text}`)].join(' ');
+  return [head, '', ...texts, ...problems.map(({ field, text }) => `! ${field} ${text}`)].join(' ');
 }
 
-const fieldsText = (fields: readonly { readonly name: string; readonly text: string; readonly value: unknown }[]) =>
+/** The headers of a packet, behind UDP; none for a transport whose headers are not known here. */
+export function packetLayers(
+  transport: string,
+  bytes: Uint8Array,
+): Pick<Dissected, 'problems'> & { layers: readonly HeaderNode[] } {
+  if (transport === 'uet') return dissectUet(bytes);
+  if (transport !== 'loop' || bytes.length < byteLength(LoopHeader)) return { layers: [], problems: [] };
+  return {
+    layers: [dissect(LoopHeader, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)],
+    problems: [],
+  };
+}
+
+const fieldsText = (fields: HeaderNode['fields']): string =>
   fields
     .filter(({ value }) => value !== 0)
     .map(({ name, text }) => `${name}=${text}`)

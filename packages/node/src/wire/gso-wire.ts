@@ -124,21 +124,16 @@ export class GsoWire implements LiveWire {
     return this.#closed ? undefined : this.#queue.slot();
   }
 
-  send(_now: Nanos): void {
-    if (!this.#queue.push(this.entropies)) this.#counts.unsendable++;
+  send(now: Nanos): void {
+    const queue = this.#queue;
+    if (!queue.push(this.entropies)) this.#counts.unsendable++;
+    // a full burst need not wait for the flush: the peer works on it while the next is gathered
+    else if (queue.bursts - this.#sent > EAGER_BURSTS && this.#retryAt === NEVER) this.#sendBursts(now, queue.bursts - 1);
   }
 
   flush(now: Nanos): void {
     const queue = this.#queue;
-    if (queue.bursts === 0 || this.#closed) return;
-    for (let burst = this.#sent; burst < queue.bursts; burst++) {
-      if (this.#sendBurst(burst)) continue;
-      this.#sent = burst;
-      this.#counts.sendWouldBlock++;
-      this.#retryAt = now + RETRY_NS;
-      queue.settle(burst);
-      return;
-    }
+    if (queue.bursts === 0 || this.#closed || !this.#sendBursts(now, queue.bursts)) return;
     this.#sent = 0;
     this.#retryAt = NEVER;
     queue.clear();
@@ -202,6 +197,20 @@ export class GsoWire implements LiveWire {
     this.#woken = undefined;
     this.#watch?.stop();
     woken?.();
+  }
+
+  /** Sends the bursts before `end` that have not left yet. @returns false when the kernel takes no more now */
+  #sendBursts(now: Nanos, end: number): boolean {
+    for (let burst = this.#sent; burst < end; burst++) {
+      if (this.#sendBurst(burst)) continue;
+      this.#sent = burst;
+      this.#counts.sendWouldBlock++;
+      this.#retryAt = now + RETRY_NS;
+      this.#queue.settle(burst);
+      return false;
+    }
+    this.#sent = end;
+    return true;
   }
 
   /** @returns false when the kernel cannot take it now */
@@ -362,6 +371,8 @@ const NO_COUNTS = {
 
 /** What is asked of the system for each direction of a socket. */
 const BUFFER_BYTES = 8 * 2 ** 20;
+/** Bursts that are gathered before the first of them leaves. */
+const EAGER_BURSTS = 2;
 /** After a full send buffer. */
 const RETRY_NS: Nanos = 50_000;
 const WORD = 2 ** 32;

@@ -1,0 +1,128 @@
+/** Packets for attacks: captured from an honest run, cut, stretched, and changed at the borders of their fields. */
+import type { Transport } from '../engine/engine.ts';
+import { Bed } from './bed.ts';
+import { packetLayers } from './trace.ts';
+
+/** A packet of an honest run, each kind of packet a few times. */
+export interface CapturedPacket {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface CaptureBed {
+  readonly bed: Bed;
+  readonly packets: readonly CapturedPacket[];
+}
+
+/**
+ * Three devices: the first two have exchanged messages of every kind, and what the packets of these named still
+ * exists, so a changed one meets live state. The third is a bystander.
+ */
+export function captureTraffic(
+  transport: Transport,
+  seed: number,
+  settings: Readonly<Record<string, number>> = {},
+): CaptureBed {
+  const packets: CapturedPacket[] = [];
+  const kinds = new Map<string, number>();
+  const bed = new Bed({
+    ...{ transport, seed, settings, ends: 3, payloadMtu: 256, keep: 16, depth: 1024 },
+    inspect: ({ from, to, bytes, length }) => {
+      const kind = `${from} ${to} ${bytes[0]} ${bytes[1]} ${length}`;
+      const seen = kinds.get(kind) ?? 0;
+      kinds.set(kind, seen + 1);
+      if (to < 2 && seen < PER_KIND) packets.push({ from, to, bytes: bytes.slice(0, length) });
+      return undefined;
+    },
+  });
+  const { a, b } = bed;
+  for (const length of [0, 5, 256, 700]) {
+    const source = a.buffer(length, { salt: 1 });
+    const remote = b.buffer(length, { salt: 2 }).remote;
+    b.qp.postReceive(b.buffer(length).part());
+    a.qp.post({ opcode: 'send', to: a.to(b), ...source.part(), imm: 7 });
+    a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote, imm: 8 });
+    a.qp.post({ opcode: 'read', to: a.to(b), ...source.part(), remote });
+  }
+  bed.completed(a, 12, 0);
+  // refusals have packets of their own
+  const source = a.buffer(300, { salt: 1 });
+  a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: b.buffer(10).remote, remoteOffset: 2 ** 40 });
+  bed.completed(a, 13, 0);
+  a.qp.post({ opcode: 'send', to: a.to(b), ...source.part() });
+  bed.pass(20_000);
+  for (let i = 0; i < 500; i++) b.qp.postReceive(b.buffer(16).part());
+  bed.completed(a, 14, 0);
+  return { bed, packets };
+}
+
+export interface Mutation {
+  readonly what: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The packet cut to every shorter length, and longer than it was. */
+export function* lengthChanges(packet: Uint8Array): Generator<Mutation> {
+  for (let length = 0; length < packet.length; length++) {
+    yield { what: `cut to ${length} bytes`, bytes: packet.slice(0, length) };
+  }
+  for (const extra of [1, 3, 100, 511]) {
+    const bytes = new Uint8Array(packet.length + extra).fill(0x5a);
+    bytes.set(packet);
+    yield { what: `${extra} bytes longer`, bytes };
+  }
+}
+
+/** Each of the first `most` bytes inverted, cleared and filled. */
+export function* byteChanges(packet: Uint8Array, most: number): Generator<Mutation> {
+  for (let at = 0; at < Math.min(most, packet.length); at++) {
+    for (const value of [packet[at]! ^ 0xff, 0x00, 0xff, packet[at]! ^ 1, packet[at]! ^ 0x80]) {
+      if (value === packet[at]) continue;
+      const changed = packet.slice();
+      changed[at] = value;
+      yield { what: `byte ${at} = 0x${value.toString(16)}`, bytes: changed };
+    }
+  }
+}
+
+/** Each header field at its limits and beside its value. */
+export function* fieldChanges(transport: string, packet: Uint8Array): Generator<Mutation> {
+  for (const { header, fields } of packetLayers(transport, packet).layers) {
+    for (const { name, offset, bit, bits, value } of fields) {
+      for (const [label, setBit] of FILLS) {
+        const changed = packet.slice();
+        for (let i = 0; i < bits; i++) putBit(changed, offset * 8 + bit + i, setBit(i, bits));
+        yield { what: `${header}.${name} ${label}`, bytes: changed };
+      }
+      if (typeof value !== 'number' || bits > 32) continue;
+      for (const near of [value + 1, value - 1]) {
+        const changed = packet.slice();
+        for (let i = 0; i < bits; i++)
+          putBit(changed, offset * 8 + bit + i, Math.floor(near / 2 ** (bits - 1 - i)) & 1);
+        yield { what: `${header}.${name} = ${near}`, bytes: changed };
+      }
+    }
+  }
+}
+
+/** What of a device's counts shows that a packet was noticed: everything but the mere fact that it came. */
+export function noticed(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): boolean {
+  return Object.entries(after).some(([name, count]) => !UNREMARKABLE.has(name) && count !== before[name]);
+}
+
+function putBit(bytes: Uint8Array, at: number, value: number): void {
+  const mask = 0x80 >> (at & 7);
+  if (value === 0) bytes[at >> 3]! &= ~mask;
+  else bytes[at >> 3]! |= mask;
+}
+
+const FILLS: readonly (readonly [string, (i: number, bits: number) => number])[] = [
+  ['all zeros', () => 0],
+  ['all ones', () => 1],
+  ['one', (i, bits) => (i === bits - 1 ? 1 : 0)],
+  ['highest bit', (i) => (i === 0 ? 1 : 0)],
+  ['all but the highest bit', (i) => (i === 0 ? 0 : 1)],
+];
+const UNREMARKABLE = new Set(['steps', 'received_packets']);
+const PER_KIND = 2;

@@ -1,0 +1,26 @@
+/** How each transport's random schedules are run, here and from the command line. */
+import { TRANSPORTS, type Transport } from '@verbena/core';
+import type { ScheduleOptions } from '@verbena/core/testing';
+import { uetInspector } from './invariants/uet-inspector.ts';
+
+export interface SchedulePlan {
+  readonly transport: Transport;
+  readonly options: Pick<ScheduleOptions, 'settings' | 'inspector'>;
+}
+
+/** Small tables make a run cheap; what is full is a case of its own. */
+const OPTIONS: Readonly<Record<string, SchedulePlan['options']>> = {
+  uet: { settings: { maxContexts: 32, maxMessages: 128, maxInboundMessages: 128 }, inspector: uetInspector },
+};
+
+export const SCHEDULE_PLANS: readonly SchedulePlan[] = TRANSPORTS.map((transport) => ({
+  transport,
+  options: OPTIONS[transport.name] ?? {},
+}));
+
+/** One line of `regressions/schedules.json`: a seed that once failed. */
+export interface Regression {
+  readonly transport: string;
+  readonly seed: number;
+  readonly what: string;
+}

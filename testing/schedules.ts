@@ -1,0 +1,52 @@
+/**
+ * Runs random schedules from the command line:
+ *
+ *   npm run schedules -w testing -- --count 10000 [--from 1] [--transport uet]
+ *
+ * Prints a summary and the seeds that failed; exit status 1 when there are any.
+ */
+import { parseArgs } from 'node:util';
+import { runSchedules } from '@verbena/core/testing';
+import { SCHEDULE_PLANS } from './schedule-plans.ts';
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '1000' },
+    from: { type: 'string', default: process.env.SEED ?? '1' },
+    transport: { type: 'string' },
+  },
+});
+/** Failures that are printed in full. */
+const MAX_DETAILS = 5;
+const [count, from] = [Number(values.count), Number(values.from)];
+if (!(Number.isInteger(count) && count > 0 && Number.isInteger(from))) {
+  console.error('--count and --from are whole numbers');
+  process.exit(2);
+}
+const plans = SCHEDULE_PLANS.filter(({ transport }) => (values.transport ?? transport.name) === transport.name);
+if (plans.length === 0) {
+  console.error(`there is no transport '${values.transport}'`);
+  process.exit(2);
+}
+for (const { transport, options } of plans) {
+  const start = performance.now();
+  const every = Math.max(1, Math.floor(count / 20));
+  const report = runSchedules(transport, {
+    ...{ ...options, from, count },
+    progress: (done) => {
+      if (done % every === 0 && process.stderr.isTTY) process.stderr.write(`\r${transport.name}: ${done} of ${count}`);
+    },
+  });
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  const seconds = (performance.now() - start) / 1000;
+  console.log(
+    `${transport.name}: ${report.runs} schedules from seed ${from}, ${report.operations} requests ` +
+      `(${report.failedRequests} ended with an error status, as they may), ${report.packets} packets, ` +
+      `${seconds.toFixed(1)} s, ${report.failures.length} failures`,
+  );
+  for (const { text } of report.failures.slice(0, MAX_DETAILS)) console.log(`\n${text}`);
+  if (report.failures.length > 0) {
+    console.log(`\n${transport.name}: failing seeds: ${report.failures.map(({ seed }) => seed).join(' ')}`);
+    process.exitCode = 1;
+  }
+}
