@@ -17,7 +17,12 @@ export function libfabricVersion(): string | undefined {
 }
 
 /** Runs one ping-pong between two processes. @returns undefined when the provider cannot be had */
-export async function pingpong(provider: string, size: number, iterations: number, port: number): Promise<PeerResult | undefined> {
+export async function pingpong(
+  provider: string,
+  size: number,
+  iterations: number,
+  port: number,
+): Promise<PeerResult | undefined> {
   const shared = ['-p', provider, '-e', 'rdm', '-S', String(size), '-I', String(iterations)];
   const server = start('fi_pingpong', ['-B', String(port), ...shared], 0);
   await new Promise((resolve) => setTimeout(resolve, 300));
@@ -26,7 +31,10 @@ export async function pingpong(provider: string, size: number, iterations: numbe
   await waitForExit(server, 2_000);
   if (code !== 0) return undefined;
   // bytes #sent #ack total time MB/sec usec/xfer Mxfers/sec; MB is 10^6
-  const row = client.output.split('\n').map((line) => line.trim().split(/\s+/)).find((cells) => cells.length === 8 && /^\d/.test(cells[0]!));
+  const row = client.output
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find((cells) => cells.length === 8 && /^\d/.test(cells[0]!));
   if (row === undefined) return undefined;
   return { bytes_per_s: Number(row[5]) * 1e6, latency_us: Number(row[6]) };
 }

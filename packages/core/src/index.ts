@@ -1,10 +1,10 @@
 /** The library: devices, objects and the user API. Hosts (`@verbena/node`, the simulator) open devices with it. */
 export { DOORBELL_PAGE_BYTES, DoorbellPage } from './abi/doorbell-page.ts';
 export { Counters } from './base/counters.ts';
+export { formatAddress, parseAddress } from './base/ip-address.ts';
 export { SeededRandom } from './base/random.ts';
 export { type ErrorCode, type ErrorFacts, isVerbsError, VerbsError } from './base/verbs-error.ts';
 export { findTransport, TRANSPORTS } from './catalog.ts';
 export * from './device/index.ts';
 export * from './engine/index.ts';
 export * from './verbs/index.ts';
-export { formatAddress, parseAddress } from './wire/ip/address.ts';

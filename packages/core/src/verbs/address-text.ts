@@ -1,7 +1,8 @@
 /** Addresses as programs write them. */
+
+import { parseAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import type { RawAddress } from '../device/kernel-calls.ts';
-import { parseAddress } from '../wire/ip/address.ts';
 
 /** Reads the text of an address. Port 0 stands for the transport's own. */
 export function rawAddress(call: string, to: { readonly address: string; readonly port?: number }): RawAddress {

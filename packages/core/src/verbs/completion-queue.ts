@@ -1,8 +1,8 @@
 /** The program's side of a completion queue. */
 import { CompletionEntry, CompletionFlag } from '../abi/entries.ts';
 import { Ring, RingError, ringBytes, ringSize } from '../abi/ring.ts';
+import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
-import { formatAddress } from '../wire/ip/address.ts';
 import type { AbortSignalLike } from './abort-signal.ts';
 import { Completion } from './completion.ts';
 import { CompletionBatch } from './completion-batch.ts';

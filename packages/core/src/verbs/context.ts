@@ -1,9 +1,9 @@
 /** A program's view of a device: everything that it makes there hangs below, and ends with it. */
 import { DOORBELL_PAGE_BYTES, DoorbellPage } from '../abi/doorbell-page.ts';
+import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import type { DeviceAttributes, PortAttributes } from '../device/attributes.ts';
 import { eventRow } from '../device/events.ts';
-import { formatAddress } from '../wire/ip/address.ts';
 import { CompletionQueue } from './completion-queue.ts';
 import { Job } from './job.ts';
 import type { KernelPort } from './kernel-port.ts';

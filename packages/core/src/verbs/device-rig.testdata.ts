@@ -1,4 +1,6 @@
 /** Devices on a wire without loss, in simulated time: what the tests of this folder and of `device` run on. */
+
+import { formatAddress, parseAddress } from '../base/ip-address.ts';
 import { SeededRandom } from '../base/random.ts';
 import { KernelDevice, type KernelDeviceOptions } from '../device/kernel-device.ts';
 import type { KernelHost } from '../device/kernel-host.ts';
@@ -8,7 +10,6 @@ import { HEADER_ROOM, Packet } from '../engine/packet.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
 import type { PeerAddress, WireHost } from '../engine/wire-host.ts';
 import { loop } from '../transports/loop/index.ts';
-import { formatAddress, parseAddress } from '../wire/ip/address.ts';
 import { OpenDevice } from './device.ts';
 import { InlinePort } from './inline-port.ts';
 

@@ -1,5 +1,5 @@
 /** Jobs: processes on several nodes that work together, and the keys by which a domain takes part. @spec verbs/5.4 */
-import { formatAddress } from '../wire/ip/address.ts';
+import { formatAddress } from '../base/ip-address.ts';
 import { rawAddress } from './address-text.ts';
 import type { Context } from './context.ts';
 import type { ProtectionDomain } from './protection-domain.ts';

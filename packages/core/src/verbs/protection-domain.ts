@@ -1,7 +1,8 @@
 /** Who may work together: memory, queue pairs, addresses and job keys of one domain, and nothing else. */
+
+import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { Access } from '../engine/status.ts';
-import { formatAddress } from '../wire/ip/address.ts';
 import { AddressHandle } from './address-handle.ts';
 import { rawAddress } from './address-text.ts';
 import type { Context } from './context.ts';

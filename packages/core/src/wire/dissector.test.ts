@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseAddress } from '../base/ip-address.ts';
 import { LinkType } from './capture.ts';
 import { dissectFrame, dissectUet } from './dissector.ts';
 import { Ethernet, EtherType, VlanTag } from './eth.ts';
 import { byteLength } from './header.ts';
-import { parseAddress } from './ip/address.ts';
 import { Ipv4, ipv4Checksum } from './ip/ipv4.ts';
 import { Ipv6, Ipv6Extension, Ipv6Fragment } from './ip/ipv6.ts';
 import { Udp, udpChecksum } from './ip/udp.ts';

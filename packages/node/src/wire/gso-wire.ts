@@ -128,7 +128,8 @@ export class GsoWire implements LiveWire {
     const queue = this.#queue;
     if (!queue.push(this.entropies)) this.#counts.unsendable++;
     // a full burst need not wait for the flush: the peer works on it while the next is gathered
-    else if (queue.bursts - this.#sent > EAGER_BURSTS && this.#retryAt === NEVER) this.#sendBursts(now, queue.bursts - 1);
+    else if (queue.bursts - this.#sent > EAGER_BURSTS && this.#retryAt === NEVER)
+      this.#sendBursts(now, queue.bursts - 1);
   }
 
   flush(now: Nanos): void {

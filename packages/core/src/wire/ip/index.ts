@@ -1,5 +1,5 @@
 /** Internet protocols: declarations, checksums and addresses. */
-export * from './address.ts';
+export * from '../../base/ip-address.ts';
 export * from './ipv4.ts';
 export * from './ipv6.ts';
 export * from './protocols.ts';

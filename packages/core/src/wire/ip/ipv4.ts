@@ -1,6 +1,7 @@
 /** IPv4 header without options. */
+
+import { formatAddress } from '../../base/ip-address.ts';
 import { bits, bytes, header } from '../header.ts';
-import { formatAddress } from './address.ts';
 import { foldSum, onesSum } from './checksum.ts';
 import { Ecn, IpProtocol } from './protocols.ts';
 

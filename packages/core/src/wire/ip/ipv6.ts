@@ -1,6 +1,7 @@
 /** IPv6 header, and the extension headers that stand between it and a transport header. */
+
+import { formatAddress } from '../../base/ip-address.ts';
 import { bits, bytes, header } from '../header.ts';
-import { formatAddress } from './address.ts';
 import { Ecn, IpProtocol } from './protocols.ts';
 
 export const Ipv6 = header('IPv6', 'RFC 8200 §3', {

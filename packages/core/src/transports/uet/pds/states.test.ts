@@ -10,6 +10,7 @@ import {
   ControlType,
   control,
   creating,
+  dataSes,
   established,
   expectSent,
   fill,
@@ -28,7 +29,6 @@ import {
   SYN,
   sendSes,
   writeSes,
-  dataSes,
 } from '../rig-packets.testdata.ts';
 import { INITIATOR_STEPS, PDC_STATE_NAMES, stepAllowed, TARGET_STEPS } from './states.ts';
 
@@ -626,9 +626,7 @@ describe('target, QUIESCE', () => {
   it('sends its Close Request with a PSN of the return direction and repeats it (R197)', () => {
     const bench = asking();
     expectSent(bench, bench.sent, [{ ...isControl(ControlType.CLOSE_REQUEST), psn: START, flags: AR }]);
-    expectSent(bench, bench.pass(20 * MS), [
-      { ...isControl(ControlType.CLOSE_REQUEST), psn: START, flags: RETX | AR },
-    ]);
+    expectSent(bench, bench.pass(20 * MS), [{ ...isControl(ControlType.CLOSE_REQUEST), psn: START, flags: RETX | AR }]);
     bench.give(bench.ack(0));
     expectSent(bench, bench.pass(500 * MS), []);
   });
@@ -777,9 +775,13 @@ describe('silent peers', () => {
   });
 
   it('frees a receive that an initiator began and left (N08)', () => {
-    const bench = accepted({ settings: { ...QUIET, idleTime: 100 * MS, closeRequestTime: 50 * MS, maxRtoRetries: 15 } });
+    const bench = accepted({
+      settings: { ...QUIET, idleTime: 100 * MS, closeRequestTime: 50 * MS, maxRtoRetries: 15 },
+    });
     bench.node.postReceive(1, bench.memoryRegion, 0, 1000, 77);
-    bench.exchange(bench.request(1, { flags: AR, ses: sendSes({ messageId: 5, requestLength: 200, eom: 0 }, fill(MTU)) }));
+    bench.exchange(
+      bench.request(1, { flags: AR, ses: sendSes({ messageId: 5, requestLength: 200, eom: 0 }, fill(MTU)) }),
+    );
     expect(bench.census('inbound_messages')).toBe(1);
     bench.pass(200 * MS);
     expect(bench.received).toEqual([[77, Status.REM_ABORT_ERR, 0]]);

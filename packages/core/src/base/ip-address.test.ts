@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatAddress, isIpv4, parseAddress } from './address.ts';
+import { formatAddress, isIpv4, parseAddress } from './ip-address.ts';
 
 describe('addresses as text', () => {
   it.each([
