@@ -44,7 +44,7 @@ export function addFaultOptions(command: Command): Command {
     .option('--drop <probability>', 'lose packets that this side sends: 0.01 or 1%', probability)
     .option('--duplicate <probability>', 'send packets twice', probability)
     .option('--reorder <probability>', 'let packets be overtaken by later ones', probability)
-    .option('--corrupt <probability>', 'flip bits in packets', probability)
+    .option('--corrupt <probability>', 'flip bits in packets; only end-to-end checks find that', probability)
     .option('--delay <probability>', 'hold packets back for a while', probability)
     .option('--seed <number>', 'seed of the faults: the same seed, the same faults', wholeNumber(0, 0xffff_ffff));
 }

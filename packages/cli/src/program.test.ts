@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { jsonLines, verbena } from './process-rig.ts';
+import { jsonLines, verbena } from './process-rig.testdata.ts';
 import { createProgram } from './program.ts';
 
 const COMMANDS = ['demo', 'perf', 'pingpong', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor'];

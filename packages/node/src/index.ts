@@ -1,6 +1,6 @@
 /** The live host: opens RDMA devices on this machine's network. */
 export { type DeviceOptions, type LiveDeviceHandle, openDevice } from './device/open-device.ts';
-export type { Faults } from './wire/fault-wire.ts';
+export type { FaultDirection, Faults } from './wire/fault-wire.ts';
 export { interfaceMtu } from './wire/interface-mtu.ts';
 export type { LocalAddress } from './wire/live-wire.ts';
 export type { IoChoice } from './wire/open-wire.ts';

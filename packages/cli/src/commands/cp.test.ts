@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jsonLines, RunningCommand, verbena } from '../process-rig.ts';
+import { jsonLines, RunningCommand, verbena } from '../process-rig.testdata.ts';
 
 let base: string;
 let served: string;
@@ -127,6 +127,24 @@ describe('cp', () => {
     const { status, stderr } = await cp(...words);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
+  });
+
+  it('removes what is unfinished when it is interrupted', async () => {
+    const folder = join(base, 'interrupted');
+    mkdirSync(folder);
+    writeFileSync(join(served, 'huge'), Buffer.alloc(400_000_000, 1));
+    const begun = new Promise<void>((resolve) => {
+      const watcher = watch(folder, () => {
+        watcher.close();
+        resolve();
+      });
+    });
+    const running = new RunningCommand(['cp', `${HOST}:huge`, folder, '--io', 'dgram']);
+    await begun;
+    const { status, stderr } = await running.stop();
+    expect(stderr).toMatch(/interrupted/);
+    expect(status).toBe(130);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('leaves nothing unfinished behind', () => {

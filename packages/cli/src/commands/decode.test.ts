@@ -14,7 +14,7 @@ import {
   SesOpcode,
 } from '@verbena/core/wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jsonLines, verbena } from '../process-rig.ts';
+import { jsonLines, verbena } from '../process-rig.testdata.ts';
 
 let folder: string;
 beforeAll(() => {

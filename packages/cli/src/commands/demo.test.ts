@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { jsonLines, verbena } from '../process-rig.ts';
+import { jsonLines, verbena } from '../process-rig.testdata.ts';
 
 let folder: string;
 beforeAll(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PERF_TESTS } from '../perf/perf-tests.ts';
-import { jsonLines, RunningCommand, verbena } from '../process-rig.ts';
+import { jsonLines, RunningCommand, verbena } from '../process-rig.testdata.ts';
 
 const KEYS = [
   'test',

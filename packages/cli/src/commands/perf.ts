@@ -130,12 +130,14 @@ async function measure(plan: PerfPlan, host: string, options: PerfOptions, outpu
     const client = await PerfClient.connect(endpoint, server, options.port);
     const table = new Table(plan, endpoint, output);
     const gid = server.includes(':') ? server : `::ffff:${server}`;
-    for (const size of plan.sizes) {
-      table.row(await client.measure(plan, size, (lane, remote) => table.begin(lane, { ...remote, gid })));
+    try {
+      for (const size of plan.sizes) {
+        table.row(await client.measure(plan, size, (lane, remote) => table.begin(lane, { ...remote, gid })));
+      }
+      table.end();
+    } finally {
+      await client.bye(); // also after a failure: nobody else comes
     }
-    table.end();
-    await client.bye();
-    await client.close();
   } finally {
     await endpoint.close();
   }

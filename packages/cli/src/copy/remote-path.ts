@@ -8,13 +8,9 @@ export interface RemotePath {
 
 /** @returns undefined for a local path; `./a:b` is one */
 export function parseRemotePath(text: string): RemotePath | undefined {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:/[\]]+):(.*)$/s.exec(text);
-  if (match !== null) return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), path: match[2]! };
-  if (/^[0-9a-fA-F]*:[0-9a-fA-F:]*:/.test(text)) {
-    throw new BadInput(
-      `'${text}' looks like an IPv6 address without brackets`,
-      `[${text.replace(/:[^:]*$/, '')}]:PATH`,
-    );
+  if (/^(?=[0-9a-fA-F:]*::)[0-9a-fA-F]{0,4}:/.test(text)) {
+    throw new BadInput(`'${text}' looks like an IPv6 address without brackets`, '[ADDRESS]:PATH, such as [::1]:file');
   }
-  return undefined;
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^:/[\]]+):(.*)$/s.exec(text);
+  return match === null ? undefined : { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), path: match[2]! };
 }

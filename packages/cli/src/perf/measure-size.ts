@@ -17,7 +17,7 @@ export interface SizeResult {
   readonly droppedPackets: number;
   /** User and system time of this process, seconds. */
   readonly cpuSeconds: number;
-  /** Messages that the other side has seen, warming up included. */
+  /** Messages that the receiving buffer has seen, warming up included; one-sided ones begin anew at the first slot. */
   readonly messages: number;
 }
 
@@ -50,7 +50,7 @@ export async function measureSize(
     latencies: run instanceof LatencyRun ? latenciesOf(run.samples) : undefined,
     ...figuresSince(device, before),
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
-    messages: warmup + run.progress,
+    messages: plan.test.operation === 'send' ? warmup + run.progress : Math.max(warmup, run.progress),
   };
 }
 

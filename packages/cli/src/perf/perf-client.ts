@@ -60,8 +60,4 @@ export class PerfClient {
   async bye(): Promise<void> {
     await this.#channel.request(this.#server, 'bye', {}).catch(() => {});
   }
-
-  close(): Promise<void> {
-    return this.#channel.close();
-  }
 }

@@ -1,6 +1,5 @@
 /** The measurements, named as in perftest. A table: command, titles and defaults come from here. */
 
-export type PerfTestName = (typeof PERF_TESTS)[number]['name'];
 export type PerfTest = (typeof PERF_TESTS)[number];
 
 export const PERF_TESTS = [

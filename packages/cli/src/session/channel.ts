@@ -11,12 +11,11 @@ import {
   isVerbsError,
   type MemoryRegion,
   type QueuePair,
-  VerbsError,
   type WorkRequest,
 } from '@verbena/core';
-import { messageOf, refusal } from '../failure.ts';
+import { refusal } from '../failure.ts';
 import { DEFAULT_PORT, type Endpoint } from './endpoint.ts';
-import { noAnswer, refusalCode } from './outcome.ts';
+import { noAnswer, refusalOf, refused } from './outcome.ts';
 import {
   type Body,
   MAX_MESSAGE_BYTES,
@@ -24,7 +23,6 @@ import {
   PROTOCOL,
   packSignal,
   parseMessage,
-  type Refusal,
   SERVICE_INDEX,
   SERVICE_QPN,
   type Signal,
@@ -289,19 +287,6 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function refusalOf(thrown: unknown): Refusal {
-  if (!isVerbsError(thrown)) return { code: 'EIO', problem: messageOf(thrown).slice(0, MAX_TEXT) };
-  const problem = thrown.message.replace(/^E[A-Z0-9]+ in [^:]+: /, '').slice(0, MAX_TEXT);
-  const advice = thrown.facts.try;
-  return { code: thrown.code, problem, ...(advice === undefined ? {} : { try: advice.slice(0, MAX_TEXT) }) };
-}
-
-function refused(ask: string, refuse: Refusal): VerbsError {
-  const text = (raw: string) => raw.slice(0, MAX_TEXT).replace(CONTROL, '?'); // it goes to a terminal
-  const facts = refuse.try === undefined ? {} : { try: text(refuse.try) };
-  return new VerbsError(refusalCode(refuse.code), ask, `refused: ${text(refuse.problem)}`, facts);
-}
-
 /** Messages that can wait to be taken in; each is given back before it is worked on. */
 const RECEIVE_SLOTS = 128;
 const SEND_SLOTS = 32;
@@ -318,6 +303,3 @@ const BURST = 64;
 /** How long a busy session polls without finding anything before it sleeps. */
 const SPIN_MS = 2;
 const SLEEP_MS = 200;
-const MAX_TEXT = 1_000;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
-const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;

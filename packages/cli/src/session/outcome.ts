@@ -1,6 +1,7 @@
 /** Failures between two programs, in words that say which program to look at. */
-import type { Completion, ErrorCode, VerbsError } from '@verbena/core';
-import { refusal } from '../failure.ts';
+import { type Completion, type ErrorCode, isVerbsError, VerbsError } from '@verbena/core';
+import { messageOf, refusal } from '../failure.ts';
+import type { Refusal } from './session.ts';
 
 /** A message got through to nobody. */
 export function noAnswer(peer: string, call: string, why: Completion | string): VerbsError {
@@ -16,8 +17,23 @@ export function noAnswer(peer: string, call: string, why: Completion | string): 
   return refusal('EIO', call, `talking to ${peer} failed`, { given: why.explain() });
 }
 
+/** Why a request is refused, for the peer that asked. */
+export function refusalOf(thrown: unknown): Refusal {
+  if (!isVerbsError(thrown)) return { code: 'EIO', problem: messageOf(thrown).slice(0, MAX_TEXT) };
+  const problem = thrown.message.replace(/^E[A-Z0-9]+ in [^:]+: /, '').slice(0, MAX_TEXT);
+  const advice = thrown.facts.try;
+  return { code: thrown.code, problem, ...(advice === undefined ? {} : { try: advice.slice(0, MAX_TEXT) }) };
+}
+
+/** What a peer refused a request with, as an error. Its text goes to a terminal: nothing in it may control that. */
+export function refused(ask: string, refuse: Refusal): VerbsError {
+  const text = (raw: string) => raw.slice(0, MAX_TEXT).replace(CONTROL, '?'); // it goes to a terminal
+  const facts = refuse.try === undefined ? {} : { try: text(refuse.try) };
+  return new VerbsError(refusalCode(refuse.code), ask, `refused: ${text(refuse.problem)}`, facts);
+}
+
 /** The code that a peer named, as far as it is one. */
-export function refusalCode(code: string): ErrorCode {
+function refusalCode(code: string): ErrorCode {
   return CODES.find((known) => known === code) ?? 'EIO';
 }
 
@@ -38,3 +54,6 @@ const CODES = [
   'ETIMEDOUT',
   'EAGAIN',
 ] as const satisfies readonly ErrorCode[];
+const MAX_TEXT = 1_000;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
+const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g;

@@ -1,4 +1,5 @@
 /** Packets for attacks: captured from an honest run, cut, stretched, and changed at the borders of their fields. */
+import type { Counters } from '../base/counters.ts';
 import type { Transport } from '../engine/engine.ts';
 import { Bed } from './bed.ts';
 import { packetLayers } from './trace.ts';
@@ -26,9 +27,11 @@ export function captureTraffic(
 ): CaptureBed {
   const packets: CapturedPacket[] = [];
   const kinds = new Map<string, number>();
+  let recording = true;
   const bed = new Bed({
     ...{ transport, seed, settings, ends: 3, payloadMtu: 256, keep: 16, depth: 1024 },
     inspect: ({ from, to, bytes, length }) => {
+      if (!recording) return undefined;
       const kind = `${from} ${to} ${bytes[0]} ${bytes[1]} ${length}`;
       const seen = kinds.get(kind) ?? 0;
       kinds.set(kind, seen + 1);
@@ -54,6 +57,7 @@ export function captureTraffic(
   bed.pass(20_000);
   for (let i = 0; i < 500; i++) b.qp.postReceive(b.buffer(16).part());
   bed.completed(a, 14, 0);
+  recording = false;
   return { bed, packets };
 }
 
@@ -106,9 +110,30 @@ export function* fieldChanges(transport: string, packet: Uint8Array): Generator<
   }
 }
 
-/** What of a device's counts shows that a packet was noticed: everything but the mere fact that it came. */
-export function noticed(before: Readonly<Record<string, number>>, after: Readonly<Record<string, number>>): boolean {
-  return Object.entries(after).some(([name, count]) => !UNREMARKABLE.has(name) && count !== before[name]);
+/** Watches the counters of an engine: whether a packet left a trace there beyond having come. */
+export class Notice {
+  readonly #counters: Counters;
+  readonly #before: Float64Array;
+  readonly #received: number;
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+    this.#before = new Float64Array(counters.values.length);
+    this.#received = counters.names.indexOf('received_packets');
+  }
+
+  /** Remembers how things are. */
+  mark(): void {
+    this.#before.set(this.#counters.values);
+  }
+
+  get arrived(): boolean {
+    return this.#counters.values[this.#received] !== this.#before[this.#received];
+  }
+
+  get noticed(): boolean {
+    return this.#counters.values.some((count, i) => i !== this.#received && count !== this.#before[i]);
+  }
 }
 
 function putBit(bytes: Uint8Array, at: number, value: number): void {
@@ -124,5 +149,4 @@ const FILLS: readonly (readonly [string, (i: number, bits: number) => number])[]
   ['highest bit', (i) => (i === 0 ? 1 : 0)],
   ['all but the highest bit', (i) => (i === 0 ? 0 : 1)],
 ];
-const UNREMARKABLE = new Set(['steps', 'received_packets']);
 const PER_KIND = 2;

@@ -277,7 +277,8 @@ class Schedule {
     for (const { id, kind, to, status } of this.operations) {
       const tells = kind === 'send' || kind === 'write-imm';
       if (to === end && tells && status === 'SUCCESS' && !seen.has(BigInt(id))) {
-        throw new Error(`message ${id} succeeded and was not received`);
+        const state = this.#closed.has(end) ? 'closed' : 'open';
+        throw new Error(`${kind} ${id} succeeded and was not received by node ${end.node.index}, which is ${state}`);
       }
     }
   }

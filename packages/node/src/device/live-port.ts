@@ -12,6 +12,8 @@ export class LivePort implements KernelPort {
   readonly #clock: Clock;
   readonly #waiters: Waiters;
   #posted = 0;
+  /** Busy steps since the neighbours were driven. */
+  #alone = 0;
 
   constructor(kernel: KernelDevice, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
     this.#kernel = kernel;
@@ -35,11 +37,18 @@ export class LivePort implements KernelPort {
     }
   }
 
-  /** Devices of one program that talk to each other would wait for each other's turn: an idle one drives the rest. */
+  /**
+   * Drives this device, and the thread's other inline devices whenever this one had nothing to do or was busy for
+   * long: devices of one program that talk to each other would wait for each other's turn, and a program that polls
+   * only one of them would starve the rest, since the event loop does not turn meanwhile.
+   *
+   * @returns work of all devices that were driven
+   */
   progress(): number {
     this.#posted = 0;
     let work = this.#driver.progress();
-    if (work === 0 && NEIGHBOURS.length > 1) {
+    if (NEIGHBOURS.length > 1 && (work === 0 || ++this.#alone >= STEPS_ALONE)) {
+      this.#alone = 0;
       for (let i = 0; i < NEIGHBOURS.length; i++) {
         const neighbour = NEIGHBOURS[i]!;
         if (neighbour !== this.#driver) work += neighbour.progress();
@@ -104,5 +113,7 @@ function pause(): Promise<void> {
 
 /** The devices that this thread drives. */
 const NEIGHBOURS: Driver[] = [];
+/** Busy steps after which the neighbours get one each. */
+const STEPS_ALONE = 16;
 /** Requests after which posting itself drives the device. */
 const POSTS_PER_STEP = 64;

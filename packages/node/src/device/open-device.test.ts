@@ -98,6 +98,19 @@ for (const transport of ['loop', 'uet']) {
         await exchange(a, b);
         expect(a.device.counters().wire_fault_dropped).toBeGreaterThan(0);
       });
+
+      test('and faults of one device hurt what it receives as well as what it sends', async () => {
+        const faults = { drop: 0.02, reorder: 0.05 };
+        const [a, b] = await pair(
+          { transport, io, address: nextAddress(), faults },
+          { transport, io, address: nextAddress() },
+        );
+        await exchange(a, b); // the read's data comes in
+        const { wire_fault_dropped: all, wire_fault_dropped_in: inward } = a.device.counters();
+        expect(inward).toBeGreaterThan(0);
+        expect(all).toBeGreaterThan(inward!);
+        expect(b.device.counters().wire_fault_dropped).toBeUndefined();
+      });
     });
   }
 }
@@ -106,6 +119,15 @@ describe('live device', () => {
   test('two devices of one address, told apart by port (::1)', async () => {
     const [a, b] = await pair({ address: '::1', port: 47_931 }, { address: '::1', port: 47_932 });
     await exchange(a, b);
+  });
+
+  test.skipIf(libc === undefined)('two devices of one program: polling one of them drives both', async () => {
+    const [a, b] = await pair({ address: nextAddress() }, { address: nextAddress() });
+    a.bytes.fill(9);
+    a.qp.post({ opcode: 'write', to: handleTo(a, b), region: a.region, remote: new RemoteMemory(b.region.rkey) });
+    const end = performance.now() + 5_000;
+    while (a.cq.take() === undefined && performance.now() < end) a.context.progress();
+    expect(b.bytes.every((byte) => byte === 9)).toBe(true); // the event loop did not turn meanwhile
   });
 
   test('memory of the program itself is registered too, and copied on the way', async () => {
@@ -146,6 +168,8 @@ describe('live device', () => {
     expect(await wrong({ address: 'localhost' })).toMatch(/EINVAL/);
     expect(await wrong({ port: 70_000 })).toMatch(/EINVAL.*port cannot be 70000/);
     expect(await wrong({ faults: { drop: 2 } })).toMatch(/EINVAL.*faults\.drop/);
+    expect(await wrong({ faults: { direction: 'up' as 'in' } })).toMatch(/EINVAL.*direction(.|\n)*both, out or in/);
+    expect(await wrong({ faults: { delay: 1, delayNs: -1 } })).toMatch(/EINVAL.*delayNs cannot be -1/);
     expect(await wrong({ io: 'fast' as IoChoice })).toMatch(/EINVAL(.|\n)*auto, gso, batch, dgram/);
     expect(await wrong({ settings: { noSuchSetting: 1 } })).toMatch(/EINVAL/);
     expect(await wrong({ capture: '/no/such/folder/x' })).toMatch(/EIO/);

@@ -43,11 +43,14 @@ export interface DeviceOptions {
   /**
    * `inline`: posting and polling drive the device, and the event loop when they stop. `worker`: a thread of its own
    * drives it all the time; worth a free core, and costs a hand-over. Default `inline`.
+   *
+   * Inline devices of one thread drive each other: `progress()` of one steps the others too when it has nothing to do
+   * itself, and now and then when it has, and returns what all of them did.
    */
   readonly mode?: 'inline' | 'worker';
   /** Routes that packets are spread over, each a UDP source port; 1 to 64. Default 4. */
   readonly entropies?: number;
-  /** Misbehave on purpose with packets that go out. */
+  /** Misbehave on purpose with packets that go out and that come in. */
   readonly faults?: Faults;
   /** File to write all packets into, as pcapng. */
   readonly capture?: string;
@@ -250,6 +253,19 @@ function whole(name: string, value: number, min: number, max: number): number {
 }
 
 function checkFaults(faults: Faults): void {
+  const { direction } = faults;
+  if (direction !== undefined && direction !== 'both' && direction !== 'out' && direction !== 'in') {
+    throw new VerbsError('EINVAL', 'openDevice', `faults.direction cannot be \`${String(direction)}\``, {
+      try: 'both, out or in',
+    });
+  }
+  for (const name of ['reorderNs', 'delayNs'] as const) {
+    const time = faults[name];
+    if (time === undefined || (time >= 0 && time <= MAX_HOLD_NS)) continue;
+    throw new VerbsError('EINVAL', 'openDevice', `faults.${name} cannot be ${time}`, {
+      try: `nanoseconds, 0 to ${MAX_HOLD_NS}`,
+    });
+  }
   for (const name of ['drop', 'duplicate', 'reorder', 'delay', 'corrupt'] as const) {
     const chance = faults[name];
     if (chance === undefined || (chance >= 0 && chance <= 1)) continue;
@@ -259,5 +275,7 @@ function checkFaults(faults: Faults): void {
   }
 }
 
+/** How long faults may hold a packet back. */
+const MAX_HOLD_NS = 60e9;
 /** How long peers get to answer when a device closes. */
 const CLOSE_NS = 250e6;

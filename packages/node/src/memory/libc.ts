@@ -36,6 +36,12 @@ export interface Libc {
   watch(fd: number, readable: () => void): Watch;
 }
 
+/**
+ * An address for calls that are made per burst. A field that only holds large numbers stores them bare, so each call
+ * would box it again, 16 bytes of garbage; an array with something else beside keeps the box.
+ */
+export type Pointer = readonly [address: number, beside: null];
+
 export interface Watch {
   start(): void;
   stop(): void;

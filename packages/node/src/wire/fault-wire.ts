@@ -1,6 +1,9 @@
 /**
- * A wire that misbehaves on purpose: packets going out are lost, doubled, delayed, overtaken or corrupted, by chances
- * that a seed makes repeatable. Between an engine and any other wire.
+ * A wire that misbehaves on purpose: packets are lost, doubled, delayed, overtaken or corrupted, going out and coming
+ * in, by chances that a seed makes repeatable. Between an engine and any other wire.
+ *
+ *   engine ── send ───► lost? doubled? held? ──► wire ──► peer
+ *   engine ◄─ receive ─ held? doubled? lost? ◄── wire ◄── peer
  */
 import {
   type DmaSpace,
@@ -8,27 +11,44 @@ import {
   HEADER_ROOM,
   type Nanos,
   NEVER,
-  type Packet,
+  Packet,
   type PeerAddress,
   SeededRandom,
   type WireHost,
 } from '@verbena/core';
+import { HeldPackets } from './held-packets.ts';
 
-/** Chances are 0 to 1 and apply to each packet going out. */
+/**
+ * What befalls packets. Chances are 0 to 1 and apply to each packet of the chosen directions, so one device with
+ * faults is enough to hurt a transfer, whichever way the data goes. A packet between two devices with faults in both
+ * directions meets them twice. What cannot be held back passes unharmed and is counted: at most 256 packets of 9408
+ * bytes wait for each direction.
+ */
 export interface Faults {
+  /** Which packets: those that this device sends, those that it receives, or `both`, the default. */
+  readonly direction?: FaultDirection;
   readonly drop?: number;
   readonly duplicate?: number;
   /** Chance that later packets overtake this one, by up to {@link Faults.reorderNs}. */
   readonly reorder?: number;
+  /** Default 200,000. */
   readonly reorderNs?: Nanos;
   readonly delay?: number;
+  /** Default 1,000,000. */
   readonly delayNs?: Nanos;
   /** Chance that one bit is flipped. */
   readonly corrupt?: number;
+  /**
+   * Default: the device's. Each direction has a sequence of its own: what happens to the n-th packet going out does
+   * not depend on what came in.
+   */
   readonly seed?: number;
 }
 
+export type FaultDirection = 'both' | 'out' | 'in';
+
 export class FaultWire implements WireHost {
+  /** Both directions together, except for the last. */
   readonly counts = {
     faultDropped: 0,
     faultDuplicated: 0,
@@ -36,24 +56,18 @@ export class FaultWire implements WireHost {
     faultDelayed: 0,
     faultCorrupted: 0,
     faultSkipped: 0,
+    faultDroppedIn: 0,
   };
   readonly #inner: WireHost;
   readonly #faults: Required<Omit<Faults, 'seed'>>;
-  readonly #random: SeededRandom;
   readonly #dma: DmaSpace;
-  readonly #held: Uint8Array;
-  readonly #region: number;
-  readonly #due = new Float64Array(MAX_HELD).fill(NEVER);
-  readonly #order = new Float64Array(MAX_HELD);
-  readonly #headers = new Int32Array(MAX_HELD);
-  readonly #lengths = new Int32Array(MAX_HELD);
-  readonly #paths = new Int32Array(MAX_HELD);
-  readonly #entropies = new Int32Array(MAX_HELD);
-  /** Bit 0 and 1: ECN. Bit 2: control class. */
-  readonly #flags = new Uint8Array(MAX_HELD);
-  #count = 0;
-  #sequence = 0;
-  #earliest = NEVER;
+  readonly #out: Way | undefined;
+  readonly #in: Way | undefined;
+  /** The held outgoing packets, as payload. */
+  readonly #region: number = 0;
+  readonly #proxy: Engine;
+  readonly #arrival: Packet | undefined;
+  #engine: Engine | undefined;
   #slot: Packet | undefined;
 
   /** @param dma - the space that payload slices name; held packets become a region of it */
@@ -61,6 +75,7 @@ export class FaultWire implements WireHost {
     this.#inner = inner;
     this.#dma = dma;
     this.#faults = {
+      direction: 'both',
       drop: 0,
       duplicate: 0,
       reorder: 0,
@@ -70,18 +85,33 @@ export class FaultWire implements WireHost {
       corrupt: 0,
       ...faults,
     };
-    this.#random = new SeededRandom(faults.seed ?? 1);
-    this.#held = new Uint8Array(MAX_HELD * HELD_BYTES);
-    this.#region = dma.attach({ bytes: this.#held, address: 0 });
+    const seed = faults.seed ?? 1;
+    const { direction } = this.#faults;
+    if (direction !== 'in') {
+      this.#out = { random: new SeededRandom(seed), held: new HeldPackets() };
+      this.#region = dma.attach({ bytes: this.#out.held.bytes, address: 0 });
+    }
+    if (direction !== 'out') {
+      this.#in = { random: new SeededRandom(seed ^ INWARD), held: new HeldPackets() };
+      this.#arrival = new Packet(this.#in.held.bytes);
+    }
+    // A wire only ever calls `receive` of the engine that it is given.
+    this.#proxy = { receive: (now: Nanos, packet: Packet) => this.#arrived(now, packet) } as unknown as Engine;
   }
 
-  /** Packets held back now. */
+  /** Packets held back now, both directions. */
   get held(): number {
-    return this.#count;
+    return (this.#out?.held.count ?? 0) + (this.#in?.held.count ?? 0);
   }
 
+  /** @returns packets that came off the wire or out of the store, lost ones too: there may be more */
   receive(now: Nanos, engine: Engine): number {
-    return this.#inner.receive(now, engine);
+    const way = this.#in;
+    if (way === undefined) return this.#inner.receive(now, engine);
+    this.#engine = engine;
+    let packets = this.#deliver(way.held, now, engine);
+    packets += this.#inner.receive(now, this.#proxy);
+    return packets + this.#deliver(way.held, now, engine);
   }
 
   slot(): Packet | undefined {
@@ -92,39 +122,17 @@ export class FaultWire implements WireHost {
   send(now: Nanos): void {
     const packet = this.#slot;
     if (packet === undefined) return;
-    const faults = this.#faults;
-    const random = this.#random;
-    if (random.chance(faults.drop)) {
-      // The slot is simply not taken: the next packet is written over this one.
-      this.counts.faultDropped++;
-      return;
-    }
-    if (random.chance(faults.corrupt)) {
-      const held = this.#hold(packet, now);
-      if (held >= 0) {
-        const bit = random.below(8 * this.#lengths[held]!);
-        const at = held * HELD_BYTES + (bit >> 3);
-        this.#held[at] = this.#held[at]! ^ (1 << (bit & 7));
-        this.counts.faultCorrupted++;
-        return;
-      }
-    }
-    if (random.chance(faults.duplicate) && this.#hold(packet, now + random.below(DUPLICATE_NS)) >= 0) {
-      this.counts.faultDuplicated++;
-    }
-    if (random.chance(faults.delay) && this.#hold(packet, now + faults.delayNs) >= 0) this.counts.faultDelayed++;
-    else if (random.chance(faults.reorder) && this.#hold(packet, now + 1 + random.below(faults.reorderNs)) >= 0) {
-      this.counts.faultReordered++;
-    } else this.#inner.send(now);
+    // A slot that is not sent is simply not taken: the next packet is written over this one.
+    if (this.#out === undefined || this.#passes(this.#out, packet, now)) this.#inner.send(now);
   }
 
   flush(now: Nanos): void {
-    while (this.#earliest <= now && this.#release(now));
+    if (this.#out !== undefined) while (this.#depart(this.#out.held, now));
     this.#inner.flush(now);
   }
 
   deadline(): Nanos {
-    return Math.min(this.#earliest, this.#inner.deadline());
+    return Math.min(this.#out?.held.earliest ?? NEVER, this.#in?.held.earliest ?? NEVER, this.#inner.deadline());
   }
 
   path(address: PeerAddress): number {
@@ -136,93 +144,101 @@ export class FaultWire implements WireHost {
   }
 
   close(): void {
-    this.#dma.detach(this.#region);
-    this.#due.fill(NEVER);
-    this.#count = 0;
-    this.#earliest = NEVER;
+    if (this.#out !== undefined) this.#dma.detach(this.#region);
+    this.#out?.held.clear();
+    this.#in?.held.clear();
   }
 
-  /** Copies the packet, headers and payload, to send it when `due`. @returns where; -1 when there is no room */
-  #hold(packet: Packet, due: Nanos): number {
-    const length = packet.length + packet.payloadLength();
-    const place = length <= HELD_BYTES && length > 0 ? this.#due.indexOf(NEVER) : -1;
-    const start = place * HELD_BYTES;
-    if (place < 0 || !this.#copy(packet, start)) {
-      this.counts.faultSkipped++;
-      return -1;
+  /** Decides about one packet. @returns whether it goes on at once and as it is */
+  #passes(way: Way, packet: Packet, now: Nanos): boolean {
+    const { counts } = this;
+    const faults = this.#faults;
+    const { random, held } = way;
+    if (random.chance(faults.drop)) {
+      counts.faultDropped++;
+      if (way === this.#in) counts.faultDroppedIn++;
+      return false;
     }
-    this.#headers[place] = packet.length;
-    this.#lengths[place] = length;
-    this.#paths[place] = packet.path;
-    this.#entropies[place] = packet.entropy;
-    this.#flags[place] = packet.ecn | (packet.control ? CONTROL : 0);
-    this.#due[place] = due;
-    this.#order[place] = this.#sequence++;
-    this.#count++;
-    if (due < this.#earliest) this.#earliest = due;
-    return place;
-  }
-
-  #copy(packet: Packet, start: number): boolean {
-    const from = packet.bytes;
-    let at = start + packet.length;
-    for (let i = 0; i < packet.length; i++) this.#held[start + i] = from[packet.at + i]!;
-    for (let i = 0; i < packet.slices; i++) {
-      const length = packet.sliceLength[i]!;
-      if (!this.#dma.fetch(packet.sliceRegion[i]!, packet.sliceOffset[i]!, this.#held, at, length)) return false;
-      at += length;
+    if (random.chance(faults.corrupt)) {
+      // Of a copy: the payload of a packet going out is the program's memory.
+      const place = this.#hold(way, packet, now);
+      if (place >= 0) {
+        held.flip(place, random.below(8 * held.lengthOf(place)));
+        counts.faultCorrupted++;
+        return false;
+      }
+    }
+    if (random.chance(faults.duplicate) && this.#hold(way, packet, now + random.below(DUPLICATE_NS)) >= 0) {
+      counts.faultDuplicated++;
+    }
+    if (random.chance(faults.delay) && this.#hold(way, packet, now + faults.delayNs) >= 0) {
+      counts.faultDelayed++;
+      return false;
+    }
+    if (random.chance(faults.reorder) && this.#hold(way, packet, now + 1 + random.below(faults.reorderNs)) >= 0) {
+      counts.faultReordered++;
+      return false;
     }
     return true;
   }
 
-  /** Sends the held packet that is due first. @returns false when the wire below is full */
-  #release(now: Nanos): boolean {
-    let place = -1;
-    for (let i = 0; i < MAX_HELD; i++) {
-      if (this.#due[i]! === NEVER) continue;
-      if (place < 0 || this.#before(i, place)) place = i;
+  #hold(way: Way, packet: Packet, due: Nanos): number {
+    const place = way.held.hold(packet, this.#dma, due);
+    if (place < 0) this.counts.faultSkipped++;
+    return place;
+  }
+
+  #arrived(now: Nanos, packet: Packet): void {
+    if (this.#in !== undefined && this.#passes(this.#in, packet, now)) this.#engine?.receive(now, packet);
+  }
+
+  /** Hands the held packets that are due to the engine. @returns how many */
+  #deliver(held: HeldPackets, now: Nanos, engine: Engine): number {
+    const packet = this.#arrival;
+    let packets = 0;
+    if (packet === undefined) return packets;
+    for (let place = held.due(now); place >= 0; place = held.due(now)) {
+      packet.reset();
+      packet.at = held.startOf(place);
+      packet.length = held.lengthOf(place);
+      held.describe(place, packet);
+      held.release(place);
+      engine.receive(now, packet);
+      packets++;
     }
-    if (place < 0) {
-      this.#earliest = NEVER;
-      return false;
-    }
-    if (this.#due[place]! > now) {
-      this.#earliest = this.#due[place]!;
-      return false;
-    }
+    return packets;
+  }
+
+  /** Sends the held packet that is due first. @returns false when there is none, or the wire below is full */
+  #depart(held: HeldPackets, now: Nanos): boolean {
+    const place = held.due(now);
+    if (place < 0) return false;
     let slot = this.#inner.slot();
     if (slot === undefined) {
       this.#inner.flush(now);
       slot = this.#inner.slot();
       if (slot === undefined) return false;
     }
-    const start = place * HELD_BYTES;
-    const headers = Math.min(this.#headers[place]!, HEADER_ROOM);
-    for (let i = 0; i < headers; i++) slot.bytes[slot.at + i] = this.#held[start + i]!;
+    const start = held.startOf(place);
+    const headers = Math.min(held.headersOf(place), HEADER_ROOM);
+    for (let i = 0; i < headers; i++) slot.bytes[slot.at + i] = held.bytes[start + i]!;
     slot.length = headers;
-    const rest = this.#lengths[place]! - headers;
+    const rest = held.lengthOf(place) - headers;
     if (rest > 0) slot.gather(this.#region, start + headers, rest);
-    slot.path = this.#paths[place]!;
-    slot.entropy = this.#entropies[place]!;
-    slot.ecn = this.#flags[place]! & 3;
-    slot.control = (this.#flags[place]! & CONTROL) !== 0;
+    held.describe(place, slot);
     this.#inner.send(now);
-    this.#due[place] = NEVER;
-    this.#count--;
+    held.release(place);
     return true;
-  }
-
-  #before(a: number, b: number): boolean {
-    const dueA = this.#due[a]!;
-    const dueB = this.#due[b]!;
-    return dueA < dueB || (dueA === dueB && this.#order[a]! < this.#order[b]!);
   }
 }
 
-/** Packets held back at a time; what does not fit passes unharmed and is counted as skipped. */
-export const MAX_HELD = 256;
-/** Longest packet that can be held, bytes. */
-const HELD_BYTES = 9216 + HEADER_ROOM;
+/** One direction: what decides, and what waits. */
+interface Way {
+  readonly random: SeededRandom;
+  readonly held: HeldPackets;
+}
+
+/** Makes the sequence of arrivals another one than that of departures. */
+const INWARD = 0x5bd1_e995;
 /** A second copy comes at most this much later. */
 const DUPLICATE_NS: Nanos = 100_000;
-const CONTROL = 4;

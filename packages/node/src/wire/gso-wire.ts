@@ -13,7 +13,7 @@ import {
   VerbsError,
 } from '@verbena/core';
 import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
-import { ERRNO, LINUX, type Libc, type Watch } from '../memory/libc.ts';
+import { ERRNO, LINUX, type Libc, type Pointer, type Watch } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import { type IoLevel, type LiveWire, type LocalAddress, MAX_ENTROPIES, type WireOptions } from './live-wire.ts';
 import { MAX_PATHS, PeerTable } from './peer-table.ts';
@@ -50,6 +50,7 @@ export class GsoWire implements LiveWire {
   readonly #names: MappedMemory;
   readonly #named = new Uint8Array(MAX_PATHS + 1);
   readonly #header: MappedMemory;
+  readonly #message: Pointer;
   readonly #words: Uint32Array;
   readonly #headerView: DataView;
   readonly #nameLength: number;
@@ -93,6 +94,7 @@ export class GsoWire implements LiveWire {
     this.#names = pool.allocate((MAX_PATHS + 1) * SOCKET_ADDRESS_BYTES);
     this.#nameLength = v4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES;
     this.#header = pool.allocate(HEADER_BYTES);
+    this.#message = [this.#header.address, null];
     this.#words = new Uint32Array(this.#header.bytes.buffer);
     this.#headerView = new DataView(this.#header.bytes.buffer);
     writeSendControl(this.#headerView, CONTROL_AT, v4);
@@ -247,7 +249,7 @@ export class GsoWire implements LiveWire {
     words[10] = controlBytes;
     const entropy = this.#peers.own[path] === 1 ? 0 : queue.entropy[burst]!;
     const fd = this.#sockets[entropy]!;
-    if (this.#libc.sendmsg(fd, this.#header.address, LINUX.MSG_DONTWAIT) < 0) return this.#refused(burst, fd);
+    if (this.#libc.sendmsg(fd, this.#message[0], LINUX.MSG_DONTWAIT) < 0) return this.#refused(burst, fd);
     this.#counts.bursts++;
     this.#counts.sentDatagrams += segments;
     this.#counts.sentBytes += queue.bytes[burst]!;
@@ -304,7 +306,7 @@ export class GsoWire implements LiveWire {
       iovWords[0] = from % WORD;
       iovWords[1] = (from / WORD) | 0;
       iovWords[2] = Math.min(segment, total - at);
-      if (this.#libc.sendmsg(fd, this.#header.address, LINUX.MSG_DONTWAIT) < 0) this.#counts.sendErrors++;
+      if (this.#libc.sendmsg(fd, this.#message[0], LINUX.MSG_DONTWAIT) < 0) this.#counts.sendErrors++;
       else {
         this.#counts.sentDatagrams++;
         this.#counts.sentBytes += iovWords[2];

@@ -3,7 +3,7 @@
  * whole burst, cut up by the segment size that the kernel reports beside it.
  */
 import { type Engine, type Nanos, Packet } from '@verbena/core';
-import { LINUX, type Libc } from '../memory/libc.ts';
+import { LINUX, type Libc, type Pointer } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import type { PeerTable } from './peer-table.ts';
 import { SOCKET_ADDRESS_BYTES } from './udp-socket.ts';
@@ -21,6 +21,7 @@ export class ReceiveBatch {
   readonly #peers: PeerTable;
   readonly #arena: MappedMemory;
   readonly #control: MappedMemory;
+  readonly #headers: Pointer;
   readonly #words: Int32Array;
   readonly #view: DataView;
   readonly #packet: Packet;
@@ -39,6 +40,7 @@ export class ReceiveBatch {
     this.#peers = peers;
     this.#arena = pool.allocate(SLOTS * SLOT_BYTES);
     this.#control = pool.allocate(SLOTS * SLOT_STRIDE);
+    this.#headers = [this.#control.address, null];
     this.#words = new Int32Array(this.#control.bytes.buffer);
     this.#view = new DataView(this.#control.bytes.buffer);
     this.#packet = new Packet(this.#arena.bytes);
@@ -48,7 +50,7 @@ export class ReceiveBatch {
   /** Hands what waits to the engine, at most {@link SLOTS} bursts. @returns packets; negative: nothing was there */
   receive(now: Nanos, engine: Engine): number {
     const libc = this.#libc;
-    const headers = this.#control.address;
+    const headers = this.#headers[0];
     let slots: number;
     if (this.#busy) {
       slots = libc.recvmmsg(this.#fd, headers, SLOTS, LINUX.MSG_DONTWAIT, 0);

@@ -170,6 +170,14 @@ export const ACCESS_CASES: readonly SuiteCase[] = [
     target.expectUntouched();
     bed.close();
   }),
+  testCase('access/queue-pair-of-another-job-of-the-same-device', (suite) => {
+    const bed = suite.bed({ ends: [{}, { job: 8 }] });
+    const { a, b } = bed;
+    b.context.createJob({ id: a.job.id });
+    const target = b.buffer(5000);
+    refused(bed, target, target.remote, 0, 'REM_INV_RD_REQ_ERR');
+    bed.close();
+  }),
   testCase('access/unknown-queue-pair', (suite) => {
     const bed = suite.bed();
     const { a, b } = bed;

@@ -87,6 +87,33 @@ export const FAULT_CASES: readonly SuiteCase[] = [
   ...under('reordering', { reorder: 0.3, jitterNs: 1800 }),
   ...under('corruption', { corrupt: 0.05 }),
   ...under('everything', { loss: 0.03, duplicate: 0.1, reorder: 0.2, jitterNs: 1900, corrupt: 0.02 }),
+  testCase('faults/late-duplicates-change-nothing', (suite) => {
+    const bed = suite.bed({ faults: { duplicate: 0.5, reorder: 0.5, reorderNs: 300_000 } });
+    const { a, b } = bed;
+    const count = 60;
+    const length = bed.mtu + 100;
+    const sink = b.buffer(length);
+    for (let i = 0; i < count; i++) b.qp.postReceive({ id: i, ...b.buffer(100).part() });
+    for (let i = 0; i < count; i++) {
+      // each write overwrites the one before, which is complete
+      const source = a.buffer(length, { salt: i });
+      a.qp.post({ opcode: 'write', id: i, to: a.to(b), ...source.part(), remote: sink.remote });
+      bed.completed(a, 2 * i + 1, 0);
+      sink.expectPattern(i);
+      a.qp.post({ opcode: 'send', id: i, to: a.to(b), ...source.part(0, 10), imm: i });
+      bed.completed(a, 2 * i + 2, 0);
+      sink.expectPattern(i);
+    }
+    bed.pass(1e9);
+    sink.expectPattern(count - 1);
+    for (const one of a.sent) checkStatus(one, 'SUCCESS');
+    checkEqual(
+      b.received.map(({ imm }) => Number(imm)),
+      Array.from({ length: count }, (_, i) => i),
+      'messages',
+    );
+    bed.close();
+  }),
   testCase('faults/blackout-that-ends', (suite) => {
     const bed = suite.bed();
     const { a, b } = bed;

@@ -4,7 +4,7 @@ import { Status, WorkOpcode } from '../../engine/status.ts';
 import { EngineRig, type RigNode, type RigPacket } from '../../testing/engine-rig.ts';
 import { uet } from './index.ts';
 
-const RUNS = 3000;
+const RUNS = 300;
 const MTU = 256;
 const ROOM = 4096;
 const REMOTE_KEY = 0x77;

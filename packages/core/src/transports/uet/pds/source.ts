@@ -208,13 +208,7 @@ export class Source {
     }
     if (tx.outstanding > 0 && now >= this.#rtoDue(context)) {
       if (!this.#timeout(now, context)) return;
-    } else if (this.#tailDue(context) <= now) {
-      context.probed = true;
-      context.probeSerial = tx.serials;
-      context.probeOpaque = (context.probeOpaque + 1) & 0xffff;
-      core.count(EVENT.probes);
-      core.control(context, ControlType.PROBE, 0, tx.base, FLAG_AR, context.probeOpaque);
-    }
+    } else if (this.#tailDue(context) <= now) this.#probe(context);
     if (now >= context.clearDue) this.sendClear(context);
     if (now >= context.retryAt) core.makeReady(context);
     if (now >= context.closeDue)
@@ -471,7 +465,8 @@ export class Source {
     }
     let lost = 0;
     if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
-      lost += tx.loseUnprobed(psnAdd(base, 64), context.probeSerial);
+      // a bitmap without a bit says that nothing behind the gap arrived either
+      lost += tx.loseUnprobed((lo | hi) === 0 ? tx.next : psnAdd(base, 64), context.probeSerial);
       if (context.tailLosses < MAX_TAIL_LOSSES) {
         context.progressAt = now;
         context.probed = tx.lost === 0; // what is sent again may need another probe
@@ -526,16 +521,29 @@ export class Source {
       return false;
     }
     if (tx.retries[i]! < 255) tx.retries[i]!++;
-    if (context.ordered) tx.loseFrom(tx.base);
-    else this.#askForAnswers(now, context);
-    const lost = tx.loseSentBefore(now - this.#rto(context));
-    if (lost > 0) core.count(EVENT.lost_packets, lost);
-    context.cc.onTimeout();
     context.progressAt = now;
-    context.probed = false;
-    context.backoff++;
+    if (!context.ordered) this.#askForAnswers(now, context);
+    if (context.backoff++ === 0 && context.remoteId !== 0) {
+      // more likely the peer was not running than that all is lost: one packet, and a probe that tells about the rest
+      if (tx.state[i] === Sent.IN_FLIGHT) tx.lose(tx.base);
+      this.#probe(context);
+    } else {
+      const lost = context.ordered ? tx.loseFrom(tx.base) : tx.loseSentBefore(now - this.#rto(context));
+      if (lost > 0) core.count(EVENT.lost_packets, lost);
+      context.cc.onTimeout();
+      context.probed = false;
+    }
     core.makeReady(context);
     return true;
+  }
+
+  /** Asks the peer what has arrived. */
+  #probe(context: DeliveryContext): void {
+    context.probed = true;
+    context.probeSerial = context.tx.serials;
+    context.probeOpaque = (context.probeOpaque + 1) & 0xffff;
+    this.#core.count(EVENT.probes);
+    this.#core.control(context, ControlType.PROBE, 0, context.tx.base, FLAG_AR, context.probeOpaque);
   }
 
   /** Packets that are there but whose response is not: asks for that, not for the data again. @spec uet:pds/4.6 */

@@ -30,6 +30,7 @@ export class RunningCommand {
       timeout: options.timeoutMs ?? TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
+    RUNNING.add(this.child);
     this.child.stdout.on('data', (part: Buffer) => {
       this.#stdout += part.toString();
       this.#onOutput?.();
@@ -39,6 +40,7 @@ export class RunningCommand {
     });
     this.ended = new Promise((resolve) => {
       this.child.on('close', (status) => {
+        RUNNING.delete(this.child);
         resolve({ status, stdout: this.#stdout, stderr: this.#stderr });
         this.#onOutput?.();
       });
@@ -86,3 +88,9 @@ export function jsonLines(text: string): Record<string, unknown>[] {
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const TIMEOUT_MS = 40_000;
+
+/** A failed test must leave nothing running. */
+const RUNNING = new Set<ChildProcessWithoutNullStreams>();
+process.on('exit', () => {
+  for (const child of RUNNING) child.kill('SIGKILL');
+});

@@ -1,0 +1,126 @@
+/**
+ * Mutated packets against live engines in simulated time, while honest work goes on between the same devices and with
+ * a bystander. An engine must not throw, must come to rest, must count what it drops, must stay within its tables, and
+ * must still serve the bystander.
+ */
+import { SeededRandom, type Transport } from '@verbena/core';
+import { type CaptureBed, captureTraffic, Notice } from '@verbena/core/testing';
+import { type FuzzOptions, type FuzzReport, goesOn, hexOf, MAX_FAILURES } from '../fuzz-run.ts';
+import { mutate } from '../mutator.ts';
+
+export function fuzzEngine(transport: Transport, options: FuzzOptions): FuzzReport {
+  const random = new SeededRandom(options.seed);
+  const failures: string[] = [];
+  const facts = { dropped: 0, unnoticed: 0, exchanges: 0, beds: 0 };
+  let inputs = 0;
+  while (goesOn(options, inputs) && failures.length < MAX_FAILURES) {
+    const bedSeed = random.uint32();
+    const run = new EngineRun(captureTraffic(transport, bedSeed), random, options.corpus ?? [], facts);
+    facts.beds++;
+    try {
+      for (let i = 0; i < PER_BED && goesOn(options, inputs); i++) {
+        inputs++;
+        run.attack(i);
+      }
+      run.finish();
+    } catch (thrown) {
+      failures.push(`bed ${bedSeed}: ${thrown instanceof Error ? thrown.message : String(thrown)}\n${run.last()}`);
+    }
+  }
+  return { target: `engine ${transport.name}`, inputs, failures, facts };
+}
+
+class EngineRun {
+  readonly #state: CaptureBed;
+  readonly #random: SeededRandom;
+  readonly #pool: readonly Uint8Array[];
+  readonly #facts: Record<string, number>;
+  readonly #notices: readonly Notice[];
+  readonly #recent: string[] = [];
+
+  constructor(state: CaptureBed, random: SeededRandom, corpus: readonly Uint8Array[], facts: Record<string, number>) {
+    this.#state = state;
+    this.#random = random;
+    this.#pool = [...state.packets.map(({ bytes }) => bytes), ...corpus];
+    this.#facts = facts;
+    this.#notices = state.bed.ends.map(({ node }) => new Notice(node.kernel.engine.counters));
+  }
+
+  attack(i: number): void {
+    const random = this.#random;
+    const { bed, packets } = this.#state;
+    const { pump } = bed;
+    const captured = packets[random.below(packets.length)]!;
+    const original = random.chance(0.9) ? captured.bytes : this.#pool[random.below(this.#pool.length)]!;
+    const bytes = random.chance(0.05) ? original : mutate(random, original, this.#pool);
+    // mostly in the name of the peer that it belongs to; sometimes the device hears itself
+    const from = random.chance(0.9) ? captured.from : random.below(2);
+    this.#recent.push(`${from} -> ${captured.to} ${hexOf(bytes)}`);
+    if (this.#recent.length > KEPT) this.#recent.shift();
+    if (random.chance(0.02)) this.#work();
+    const notice = this.#notices[captured.to]!;
+    notice.mark();
+    pump.network.inject(pump.now, from, captured.to, bytes);
+    pump.drive({ limitNs: random.chance(0.02) ? random.below(5_000_000) : 1_000 });
+    if (!notice.arrived) throw new Error('the packet did not arrive');
+    if (!notice.noticed) this.#facts.unnoticed!++;
+    if (i % 256 === 255) {
+      this.#checkTables();
+      bed.drain();
+      this.#exchange();
+    }
+  }
+
+  finish(): void {
+    this.#checkTables();
+    this.#exchange();
+    for (const { node } of this.#state.bed.ends) {
+      for (const [name, count] of Object.entries(node.kernel.counters())) {
+        if (name.startsWith('dropped_')) this.#facts.dropped! += count;
+      }
+    }
+  }
+
+  last(): string {
+    return this.#recent.map((line) => `  ${line}`).join('\n');
+  }
+
+  /** Something new between the devices under attack; how it ends is open. */
+  #work(): void {
+    const { a, b } = this.#state.bed;
+    const length = this.#random.below(1000);
+    const source = a.buffer(length, { salt: 4 });
+    a.qp.tryPost({ opcode: 'write', to: a.to(b), ...source.part(), remote: b.buffer(length).remote });
+    b.qp.tryPostReceive(b.buffer(1000).part());
+    a.qp.tryPost({ opcode: 'send', to: a.to(b), ...source.part() });
+  }
+
+  #checkTables(): void {
+    for (const { node } of this.#state.bed.ends) {
+      const grown = Object.entries(node.kernel.census()).find(([, count]) => count > MAX_CENSUS);
+      if (grown !== undefined) throw new Error(`${grown[0]} of node ${node.index} grew to ${grown[1]}`);
+    }
+  }
+
+  /** The bystander reads and writes at both devices. */
+  #exchange(): void {
+    const { bed } = this.#state;
+    const c = bed.ends[2]!;
+    for (const end of [bed.a, bed.b]) {
+      const before = c.sent.length;
+      const [source, sink, back] = [c.buffer(600, { salt: 3 }), end.buffer(600), c.buffer(600)];
+      c.qp.post({ opcode: 'write', to: c.to(end), ...source.part(), remote: sink.remote });
+      bed.completed(c, before + 1, 0);
+      c.qp.post({ opcode: 'read', to: c.to(end), ...back.part(), remote: sink.remote });
+      bed.completed(c, before + 2, 0);
+      for (const one of c.sent.slice(before)) if (!one.ok) throw new Error(`honest work fails: ${one.explain()}`);
+      back.expectPattern(3);
+      this.#facts.exchanges!++;
+    }
+  }
+}
+
+const PER_BED = 2048;
+const KEPT = 8;
+/** More of anything than this is a leak in a bed of this size. */
+const MAX_CENSUS = 8000;

@@ -1,0 +1,110 @@
+/** Random bytes for everything that reads bytes of strangers: dissectors, capture readers, text. */
+import { parseAddress, SeededRandom } from '@verbena/core';
+import {
+  CaptureError,
+  type Dissected,
+  dissectFrame,
+  dissectUet,
+  LinkType,
+  pcapngInterface,
+  pcapngPacket,
+  pcapngSection,
+  readCapture,
+} from '@verbena/core/wire';
+import { type FuzzOptions, type FuzzReport, goesOn, hexOf, MAX_FAILURES } from '../fuzz-run.ts';
+import { mutate } from '../mutator.ts';
+
+export function fuzzParsers(options: FuzzOptions & { readonly packets: readonly Uint8Array[] }): FuzzReport {
+  const random = new SeededRandom(options.seed);
+  const frames = [...options.packets.flatMap(framesOf), ...(options.corpus ?? [])];
+  const captures = [captureOf(frames), pcapOf(frames)];
+  const failures: string[] = [];
+  const facts = { frames: 0, layers: 0, problems: 0, refusedFiles: 0, readFrames: 0, addresses: 0 };
+  const count = (found: Dissected) => {
+    facts.frames++;
+    facts.layers += found.layers.length;
+    facts.problems += found.problems.length;
+  };
+  let inputs = 0;
+  for (; goesOn(options, inputs) && failures.length < MAX_FAILURES; inputs++) {
+    const frame = mutate(random, frames[random.below(frames.length)]!, frames);
+    let what = 'dissectUet';
+    let input = frame;
+    try {
+      count(dissectUet(frame, random.chance(0.9) ? 0 : random.below(frame.length + 9) - 4));
+      what = 'dissectFrame';
+      count(dissectFrame(frame, LINKS[random.below(LINKS.length)]!, { encrypted: random.chance(0.5) }));
+      what = 'parseAddress';
+      if (parseAddress(textOf(random)) !== undefined) facts.addresses++;
+      if (inputs % 4 !== 0) continue;
+      what = 'readCapture';
+      input = mutate(random, captures[random.below(captures.length)]!, captures);
+      for (const one of readCapture(input)) {
+        facts.readFrames++;
+        if (one.data.byteOffset < input.byteOffset || one.data.length > input.length)
+          throw new Error('beyond the file');
+        count(dissectFrame(one.data, one.linkType));
+      }
+    } catch (thrown) {
+      if (what === 'readCapture' && thrown instanceof CaptureError) facts.refusedFiles++;
+      else
+        failures.push(`${what}: ${thrown instanceof Error ? thrown.stack : String(thrown)}\n  input ${hexOf(input)}`);
+    }
+  }
+  return { target: 'parsers', inputs, failures, facts };
+}
+
+/** A packet alone, and as a frame of IPv4 and of IPv6. */
+function framesOf(packet: Uint8Array): Uint8Array[] {
+  const udp = new Uint8Array(8 + packet.length);
+  const view = new DataView(udp.buffer);
+  view.setUint16(0, 49_152);
+  view.setUint16(2, 4793);
+  view.setUint16(4, udp.length);
+  udp.set(packet, 8);
+  const four = new Uint8Array(20 + udp.length);
+  four.set([0x45, 0, four.length >> 8, four.length & 255, 0, 0, 0x40, 0, 64, 17]);
+  four.set(udp, 20);
+  const six = new Uint8Array(40 + udp.length);
+  six.set([0x60, 0, 0, 0, udp.length >> 8, udp.length & 255, 17, 64]);
+  six.set(udp, 40);
+  return [packet, four, six];
+}
+
+function captureOf(frames: readonly Uint8Array[]): Uint8Array {
+  const blocks = [pcapngSection({ application: 'fuzz' }), pcapngInterface({ linkType: LinkType.RAW, name: 'sim0' })];
+  for (const [i, data] of frames.slice(0, 12).entries()) {
+    blocks.push(pcapngPacket({ interface: 0, timestampNs: BigInt(i) * 1000n, data, comment: `frame ${i}` }));
+  }
+  return joined(blocks);
+}
+
+function pcapOf(frames: readonly Uint8Array[]): Uint8Array {
+  const parts: Uint8Array[] = [
+    Uint8Array.of(0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 101, 0, 0, 0),
+  ];
+  for (const frame of frames.slice(0, 12)) {
+    const head = new DataView(new ArrayBuffer(16));
+    head.setUint32(8, frame.length, true);
+    head.setUint32(12, frame.length, true);
+    parts.push(new Uint8Array(head.buffer), frame);
+  }
+  return joined(parts);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+function textOf(random: SeededRandom): string {
+  const letters = '0123456789abcdefABCDEF::..% []/x';
+  return Array.from({ length: random.below(48) }, () => letters[random.below(letters.length)]).join('');
+}
+
+const LINKS: readonly number[] = [...Object.values(LinkType), 147];
