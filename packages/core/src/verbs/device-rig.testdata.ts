@@ -173,7 +173,7 @@ class RigWire implements WireHost {
     const to = this.peer(out.path);
     if (to === undefined) throw new Error(`a packet for path ${out.path}, which does not exist`);
     const wire = this.#rig.wires.get(`${formatAddress(to.address)} ${to.port}`);
-    wire?.#arrived.push({ from: this.#local, bytes });
+    if (wire !== undefined) wire.#arrived.push({ from: this.#local, bytes });
   }
 
   flush(): void {}

@@ -114,7 +114,7 @@ describe('moving data', () => {
     a.qp.postReceive({ id: 3 });
     a.qp.post({ opcode: 'send', to: toB });
     rig.turn();
-    const [{ path, sourceId }] = drain(b.cq) as [{ path: number; sourceId: number }];
+    const { path, sourceId } = drain(b.cq)[0]!;
     const back = b.pd.createAddressHandle({ path, qpn: sourceId });
     expect(back.address).toBe('10.0.0.1');
     b.qp.post({ opcode: 'send', to: back });
@@ -447,11 +447,12 @@ describe('completion queues', () => {
 
   it('wakes who waits, times out, and gives up when aborted', async () => {
     const { rig, a, b, toB } = pair();
-    const waiting = [b.cq.next({ timeoutMs: 1000 }), b.cq.wait(1000)];
+    const next = b.cq.next({ timeoutMs: 1000 });
+    const wait = b.cq.wait(1000);
     b.qp.postReceive({ id: 1 });
     a.qp.post({ opcode: 'send', to: toB });
-    expect(await rig.settle(waiting[0]!)).toMatchObject({ id: 1n });
-    await expect(rig.settle(waiting[1]!)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    expect(await rig.settle(next)).toMatchObject({ id: 1n });
+    await expect(rig.settle(wait)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     const before = rig.now;
     await expect(rig.settle(b.cq.next({ timeoutMs: 20 }))).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     expect(rig.now).toBeGreaterThanOrEqual(before + 20e6);
