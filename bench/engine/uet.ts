@@ -7,13 +7,13 @@
 import {
   DmaSpace,
   type Engine,
+  findTransport,
   HEADER_ROOM,
   Packet,
   type Reach,
   type ReceiveWork,
   type SendWork,
   type Services,
-  uet,
   WorkOpcode,
 } from '@verbena/core';
 
@@ -30,7 +30,7 @@ class BenchNode implements Services {
 
   constructor(payloadMtu: number) {
     this.region = this.dma.attach({ bytes: new Uint8Array(1 << 20), address: 0 });
-    this.engine = uet.createEngine(this, { payloadMtu, entropies: 4, receiveBufferBytes: 0 });
+    this.engine = findTransport('uet')!.createEngine(this, { payloadMtu, entropies: 4, receiveBufferBytes: 0 });
     this.engine.addJob(7);
     this.engine.addQueuePair(0, { qp: 1, qpn: 0x1001, pd: 1, jobId: 7, sourceId: 1, ordered: false });
   }

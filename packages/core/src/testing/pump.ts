@@ -71,6 +71,9 @@ export class Pump {
   readonly #callbacks = new Map<number, () => void>();
   #callbackIds = 0;
   #violation: string | undefined;
+  /** Packets sent at the instant `burstAt`. */
+  #burst = 0;
+  #burstAt: Nanos = 0;
 
   constructor(options: PumpOptions) {
     const { transport, seed = 1, nodes = 2, payloadMtu = 1024, entropies = 4, faults = {}, keep = 64 } = options;
@@ -261,6 +264,10 @@ export class Pump {
       release: (one) => this.network.release(one),
       carry: (now, to, bytes, length, packet) => {
         const { engine } = this.node(index).kernel;
+        this.#burst = now === this.#burstAt ? this.#burst + 1 : 1;
+        this.#burstAt = now;
+        if (this.#burst > MAX_BURST)
+          this.#violation ??= `node ${index} sent more than ${MAX_BURST} packets at one instant`;
         if (this.node(index).closed) this.#violation ??= `node ${index} sent a packet after its end`;
         const text = inspect?.({ now, from: index, to, bytes, length, engine });
         if (text !== undefined) this.#violation ??= `node ${index} sent ${text}`;
@@ -284,6 +291,8 @@ const nonZero = (counts: Record<string, number>): string =>
 
 /** Rounds of steps at one instant: more is a livelock. */
 const MAX_ROUNDS = 20_000;
+/** Packets of all devices at one instant: more is a livelock too. */
+const MAX_BURST = 65_536;
 const MAX_TIMERS = 65_536;
 /** Turns of the microtask queue that asynchronous code gets before time goes on. */
 const MICROTASKS = 16;

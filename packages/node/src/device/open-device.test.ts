@@ -214,6 +214,31 @@ describe('a program', () => {
     });
   }
 
+  for (const options of [{}, { io: 'dgram' }, { mode: 'worker' }]) {
+    test(`whose peer is dead closes in time and leaves nothing open: ${JSON.stringify(options)}`, async () => {
+      const output = await run(`
+        const device = await openDevice({ address: '${nextAddress()}', ...${JSON.stringify(options)} });
+        const context = device.open();
+        const pd = context.allocatePd();
+        const cq = context.createCompletionQueue({ entries: 16 });
+        const jobKey = pd.createJobKey(context.createJob({ id: 7 }));
+        const qp = pd.createQueuePair({ type: 'RU', sendCq: cq, recvCq: cq, jobKey });
+        const region = pd.registerMemory(context.allocate(100000), { access: ['local-write'] });
+        const to = pd.createAddressHandle({ address: '${nextAddress()}', qpn: 0x80000001 });
+        qp.post({ opcode: 'write', to, region, remote: new RemoteMemory(5n) });
+        const waiting = cq.next().then(() => 'completed', (error) => error.code);
+        await cq.wait(20).catch(() => {}); // packets are on their way to nobody
+        const start = performance.now();
+        await device.close();
+        const closed = performance.now() - start < 2500;
+        const why = await waiting;
+        await new Promise((resolve) => setImmediate(resolve));
+        const left = process.getActiveResourcesInfo().filter((one) => !/^(Pipe|TTY|File)/.test(one));
+        console.log(JSON.stringify([closed, why, left]));`);
+      expect(JSON.parse(output)).toEqual([true, expect.stringMatching(/^E/), []]);
+    });
+  }
+
   test('that sleeps in its event loop is written to and read from', async () => {
     const [own, other] = [nextAddress(), nextAddress()];
     const target = `

@@ -59,7 +59,10 @@ export class FaultWire implements WireHost {
     faultDroppedIn: 0,
   };
   readonly #inner: WireHost;
-  readonly #faults: Required<Omit<Faults, 'seed'>>;
+  /** Of drop, corrupt, duplicate, delay and reorder. */
+  readonly #chances: Float64Array;
+  readonly #delayNs: Nanos;
+  readonly #reorderNs: Nanos;
   readonly #dma: DmaSpace;
   readonly #out: Way | undefined;
   readonly #in: Way | undefined;
@@ -74,19 +77,10 @@ export class FaultWire implements WireHost {
   constructor(inner: WireHost, dma: DmaSpace, faults: Faults) {
     this.#inner = inner;
     this.#dma = dma;
-    this.#faults = {
-      direction: 'both',
-      drop: 0,
-      duplicate: 0,
-      reorder: 0,
-      reorderNs: 200_000,
-      delay: 0,
-      delayNs: 1_000_000,
-      corrupt: 0,
-      ...faults,
-    };
-    const seed = faults.seed ?? 1;
-    const { direction } = this.#faults;
+    const { direction = 'both', seed = 1, drop = 0, corrupt = 0, duplicate = 0, delay = 0, reorder = 0 } = faults;
+    this.#chances = Float64Array.of(drop, corrupt, duplicate, delay, reorder);
+    this.#delayNs = faults.delayNs ?? 1_000_000;
+    this.#reorderNs = faults.reorderNs ?? 200_000;
     if (direction !== 'in') {
       this.#out = { random: new SeededRandom(seed), held: new HeldPackets() };
       this.#region = dma.attach({ bytes: this.#out.held.bytes, address: 0 });
@@ -149,17 +143,24 @@ export class FaultWire implements WireHost {
     this.#in?.held.clear();
   }
 
-  /** Decides about one packet. @returns whether it goes on at once and as it is */
+  /** Draws what befalls one packet. @returns whether it goes on at once and as it is */
   #passes(way: Way, packet: Packet, now: Nanos): boolean {
+    const chances = this.#chances;
+    let fate = 0;
+    // One place that draws, so that the drawn number is never boxed; and each packet draws the same number of times.
+    for (let kind = 0; kind < chances.length; kind++) if (way.random.chance(chances[kind]!)) fate |= 1 << kind;
+    return fate === 0 || this.#befalls(fate, way, packet, now);
+  }
+
+  #befalls(fate: number, way: Way, packet: Packet, now: Nanos): boolean {
     const { counts } = this;
-    const faults = this.#faults;
     const { random, held } = way;
-    if (random.chance(faults.drop)) {
+    if ((fate & DROP) !== 0) {
       counts.faultDropped++;
       if (way === this.#in) counts.faultDroppedIn++;
       return false;
     }
-    if (random.chance(faults.corrupt)) {
+    if ((fate & CORRUPT) !== 0) {
       // Of a copy: the payload of a packet going out is the program's memory.
       const place = this.#hold(way, packet, now);
       if (place >= 0) {
@@ -168,14 +169,14 @@ export class FaultWire implements WireHost {
         return false;
       }
     }
-    if (random.chance(faults.duplicate) && this.#hold(way, packet, now + random.below(DUPLICATE_NS)) >= 0) {
+    if ((fate & DUPLICATE) !== 0 && this.#hold(way, packet, now + random.below(DUPLICATE_NS)) >= 0) {
       counts.faultDuplicated++;
     }
-    if (random.chance(faults.delay) && this.#hold(way, packet, now + faults.delayNs) >= 0) {
+    if ((fate & DELAY) !== 0 && this.#hold(way, packet, now + this.#delayNs) >= 0) {
       counts.faultDelayed++;
       return false;
     }
-    if (random.chance(faults.reorder) && this.#hold(way, packet, now + 1 + random.below(faults.reorderNs)) >= 0) {
+    if ((fate & REORDER) !== 0 && this.#hold(way, packet, now + 1 + random.below(this.#reorderNs)) >= 0) {
       counts.faultReordered++;
       return false;
     }
@@ -238,6 +239,12 @@ interface Way {
   readonly held: HeldPackets;
 }
 
+// Bits of a fate, in the order of the chances.
+const DROP = 1;
+const CORRUPT = 2;
+const DUPLICATE = 4;
+const DELAY = 8;
+const REORDER = 16;
 /** Makes the sequence of arrivals another one than that of departures. */
 const INWARD = 0x5bd1_e995;
 /** A second copy comes at most this much later. */

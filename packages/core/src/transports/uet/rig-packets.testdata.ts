@@ -527,3 +527,7 @@ export function expectSent(bench: Bench, sent: Seen[], wanted: readonly Partial<
 
 export const isControl = (ctl: number) => ({ kind: 'control', ctl }) as const;
 export { ControlType };
+
+/** Without the probes that go with a time-out. */
+export const withoutProbes = (sent: readonly Seen[]): Seen[] =>
+  sent.filter(({ kind, ctl }) => kind !== 'control' || ctl !== ControlType.PROBE);

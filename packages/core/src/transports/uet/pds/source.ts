@@ -274,7 +274,10 @@ export class Source {
   /** Sets the context's deadline to its earliest timer. */
   rearm(now: Nanos, context: DeliveryContext): void {
     if (context.state === PdcState.CLOSED) return;
-    let due = Math.min(context.lastActivity + this.#core.settings.idleTime, this.#stuckDue(context));
+    const { idleTime } = this.#core.settings;
+    const idle = context.lastActivity + idleTime;
+    // idle, but not at rest: look again an idle time later
+    let due = Math.min(idle > now ? idle : now + idleTime, this.#stuckDue(context));
     if (context.tx.outstanding > 0) due = Math.min(due, this.#rtoDue(context), this.#tailDue(context));
     if (context.ackWanted) due = Math.min(due, context.ackDue);
     due = Math.min(due, context.refusedUntil, context.clearDue, context.closeDue);
