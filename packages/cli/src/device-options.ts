@@ -11,7 +11,7 @@ export interface DeviceOptions {
   readonly capture?: string;
 }
 
-/** Faults on what this side's device sends. */
+/** Faults on what this side's device sends and receives. */
 export interface FaultOptions {
   readonly drop?: number;
   readonly duplicate?: number;
@@ -41,8 +41,8 @@ export function addDeviceOptions(command: Command): Command {
 
 export function addFaultOptions(command: Command): Command {
   return command
-    .option('--drop <probability>', 'lose packets that this side sends: 0.01 or 1%', probability)
-    .option('--duplicate <probability>', 'send packets twice', probability)
+    .option('--drop <probability>', 'lose packets that this side sends or receives: 0.01 or 1%', probability)
+    .option('--duplicate <probability>', 'let packets arrive twice', probability)
     .option('--reorder <probability>', 'let packets be overtaken by later ones', probability)
     .option('--corrupt <probability>', 'flip bits in packets; only end-to-end checks find that', probability)
     .option('--delay <probability>', 'hold packets back for a while', probability)

@@ -30,7 +30,7 @@ export function addDemo(program: Command): Command {
 async function demo(asked: DemoOptions): Promise<void> {
   const output = outputFor(asked);
   const capture = asked.capture ?? captureFile();
-  const options = { drop: 0.01, seed: DEFAULT_SEED, ...asked };
+  const options = { drop: 0.01, seed: DEFAULT_SEED, faultDirection: 'out' as const, ...asked };
   const started = performance.now();
   const left = await Endpoint.reaching('127.0.0.1', undefined, {
     ...options,

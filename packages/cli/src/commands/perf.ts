@@ -98,12 +98,13 @@ async function perf(name: string, host: string | undefined, options: PerfOptions
 }
 
 async function loopback(plan: PerfPlan, options: PerfOptions, output: Output): Promise<void> {
-  const here = await Endpoint.reaching('127.0.0.1', options.from, options);
+  const here = await Endpoint.reaching('127.0.0.1', options.from, { ...options, faultDirection: 'out' });
   let there: Endpoint | undefined;
   try {
     const { capture: _, ...other } = options;
     there = await Endpoint.reaching(here.address, undefined, {
       ...other,
+      faultDirection: 'out',
       name: 'uet1',
       seed: (plan.seed + 1) % 2 ** 32,
     });

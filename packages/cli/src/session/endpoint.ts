@@ -20,6 +20,8 @@ export interface EndpointOptions extends DeviceOptions, FaultOptions {
   readonly name?: string;
   /** The capture stops before it is longer. */
   readonly captureLimitBytes?: number;
+  /** `out` where both ends are this process's and have the same faults: a packet is to meet them once. */
+  readonly faultDirection?: 'both' | 'out';
 }
 
 export class Endpoint {
@@ -65,7 +67,7 @@ export class Endpoint {
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.captureLimitBytes === undefined ? {} : { captureLimitBytes: options.captureLimitBytes }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(faults === undefined ? {} : { faults }),
+      ...(faults === undefined ? {} : { faults: { direction: options.faultDirection ?? 'both', ...faults } }),
     });
     try {
       return new Endpoint(device, at.address);

@@ -94,7 +94,7 @@ export class KernelDevice {
   }
 
   /**
-   * One step of progress: packets in, doorbells, timers, packets out.
+   * One step of progress: doorbells, packets in, timers, packets out.
    *
    * @returns how much was done; 0 means that nothing will happen before {@link deadline} or the next packet or doorbell
    */
@@ -105,12 +105,17 @@ export class KernelDevice {
     this.#counters.add(COUNT.steps);
     try {
       const { engine, host } = this;
-      let work = host.wire.receive(now, engine);
+      // what was posted leaves before a look for packets costs time
+      let work = this.#serveDoorbells(now);
+      if (work > 0) {
+        this.#transmit(now);
+        host.wire.flush(now);
+      }
+      const arrived = host.wire.receive(now, engine);
       // packets that still wait may hold what a timer waits for: after a pause of this process they come first
       const due = engine.deadline();
-      if (due <= now && (work === 0 || now - due > PATIENCE)) engine.expire(now);
-      work += this.#serveDoorbells(now);
-      work += this.#transmit(now);
+      if (due <= now && (arrived === 0 || now - due > PATIENCE)) engine.expire(now);
+      work += arrived + this.#transmit(now);
       host.wire.flush(now);
       for (let qp = this.#data.nextDoomed(); qp !== undefined; qp = this.#data.nextDoomed()) {
         failQueuePair(this.#parts, qp);

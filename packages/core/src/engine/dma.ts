@@ -104,6 +104,6 @@ const SLOT_BITS = 16;
 export const MAX_REGIONS = (1 << SLOT_BITS) - 1;
 const GENERATIONS = 0x7fff;
 /** Up to here a loop beats making or finding a view, bytes. */
-const SMALL_COPY = 64;
+const SMALL_COPY = 16;
 /** Receive arenas whose views are kept. */
 const MAX_ARENAS = 16;

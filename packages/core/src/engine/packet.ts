@@ -48,6 +48,14 @@ export class Packet {
     this.slices = 0;
   }
 
+  /** Becomes a packet for the same path that begins with the same bytes. @param length - bytes of headers */
+  copyHeaders(from: Packet, length: number): void {
+    this.reset();
+    this.length = length;
+    this.path = from.path;
+    for (let i = 0; i < length; i++) this.bytes[this.at + i] = from.bytes[from.at + i]!;
+  }
+
   /** Adds a payload slice. */
   gather(region: number, offset: number, length: number): void {
     const i = this.slices++;

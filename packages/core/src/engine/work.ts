@@ -3,6 +3,7 @@
  * Records are made once and reused; nothing here is allocated per message.
  */
 import { MAX_SLICES } from './packet.ts';
+import { CompletionOpcode, Status } from './status.ts';
 
 /** Most segments of one work request; a packet can then always be gathered. */
 export const MAX_SEGMENTS = 4;
@@ -117,4 +118,24 @@ export class CompletionRecord {
   path = 0;
   /** The transport's own code, verbatim (UET: SES return code). */
   vendorStatus = 0;
+
+  /** Says how a send request ended. */
+  ofSend(work: SendWork, status: number, vendorStatus: number): void {
+    this.wrIdLo = work.wrIdLo;
+    this.wrIdHi = work.wrIdHi;
+    this.status = status;
+    this.vendorStatus = vendorStatus;
+    this.opcode = COMPLETION_OF[work.opcode] ?? CompletionOpcode.SEND;
+    this.byteLength = status === Status.SUCCESS ? work.length : 0;
+    this.hasImm = false;
+    this.immLo = this.immHi = 0;
+    this.remoteQpn = work.remoteQpn;
+    this.sourceId = 0;
+    this.jobId = work.jobId;
+    this.path = work.path;
+  }
 }
+
+const { SEND, RDMA_WRITE, RDMA_READ } = CompletionOpcode;
+/** By `WorkOpcode`. */
+const COMPLETION_OF = [RDMA_WRITE, RDMA_WRITE, SEND, SEND, RDMA_READ];

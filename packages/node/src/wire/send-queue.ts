@@ -41,7 +41,6 @@ export class SendQueue {
   #iovs = 0;
   /** The last burst takes no more packets. */
   #closed = true;
-  #control = false;
   /** Where the last iovec ends: memory that begins there extends it. */
   #end = 0;
 
@@ -163,6 +162,7 @@ export class SendQueue {
     return hold !== undefined && address >= hold.address && address < hold.address + HOLD_BYTES;
   }
 
+  /** Control and data share a burst: no traffic class is set that would tell them apart. */
   #joins(packet: Packet, entropy: number, total: number): boolean {
     const last = this.bursts - 1;
     return (
@@ -170,7 +170,6 @@ export class SendQueue {
       this.path[last] === packet.path &&
       this.entropy[last] === entropy &&
       this.ecn[last] === packet.ecn &&
-      this.#control === packet.control &&
       total <= this.segment[last]! &&
       this.bytes[last]! + total <= MAX_DATAGRAM
     );
@@ -185,7 +184,6 @@ export class SendQueue {
     this.segments[burst] = 0;
     this.bytes[burst] = 0;
     this.firstIov[burst] = this.#iovs;
-    this.#control = packet.control;
     this.#closed = false;
     this.#end = 0; // an iovec belongs to one burst
   }

@@ -23,6 +23,7 @@ const S = 1_000_000_000;
 
 /** Names follow the parameters of the specification. @spec uet:pds/7 */
 export const SETTINGS = [
+  setting('startPsnBelow', 2 ** 31, 'PSN', 2 ** 17, 2 ** 32, 'own contexts start at a random PSN below this'),
   setting('defaultMpr', 8, '128 packets', 1, 255, 'window assumed before the peer tells its own'),
   setting('windowPackets', 512, 'packets', 16, 4096, 'most packets in flight on one delivery context (power of two)'),
   setting('maxContexts', 1024, 'contexts', 2, 32_768, 'most delivery contexts at a time'),

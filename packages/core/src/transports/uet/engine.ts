@@ -14,6 +14,7 @@ import { type Nanos, NEVER } from '../../engine/time.ts';
 import { PdsType, pdsLength } from '../../wire/uet/pds.ts';
 import { Core } from './core.ts';
 import { EVENT } from './drops.ts';
+import { Answers } from './pds/answers.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
 import { Destination } from './pds/destination.ts';
 import { Source } from './pds/source.ts';
@@ -31,6 +32,7 @@ export class UetEngine implements Engine {
   readonly #target: Target;
   readonly #source: Source;
   readonly #destination: Destination;
+  readonly #answers: Answers;
   /** Messages without a context: none was free. */
   readonly #stranded: Message[] = [];
   #strandedUntil: Nanos = NEVER;
@@ -46,7 +48,8 @@ export class UetEngine implements Engine {
     this.#initiator = new Initiator(this.#core);
     this.#target = new Target(this.#core, this.#queuePairs);
     this.#source = new Source(this.#core, this.#initiator, this.#target, (message) => this.#submit(this.#now, message));
-    this.#destination = new Destination(this.#core, this.#initiator, this.#target, this.#source);
+    this.#answers = new Answers(this.#core);
+    this.#destination = new Destination(this.#core, this.#initiator, this.#target, this.#source, this.#answers);
   }
 
   receive(now: Nanos, packet: Packet): void {
@@ -104,9 +107,9 @@ export class UetEngine implements Engine {
   transmit(now: Nanos, out: Packet): boolean {
     this.#now = now;
     const core = this.#core;
-    const destination = this.#destination;
+    const answers = this.#answers;
     if (this.#quantum > 0 && this.#transmitData(now, out)) return this.#sent();
-    if (destination.transmitPost(out) || destination.transmitAck(now, out)) return this.#sent();
+    if (answers.transmitPost(out) || answers.transmitAck(now, out)) return this.#sent();
     this.#quantum = QUANTUM;
     if (this.#transmitData(now, out)) return this.#sent();
     if (this.#starved.size > 0 && this.#feedStarved(now) && this.#transmitData(now, out)) return this.#sent();
@@ -194,7 +197,7 @@ export class UetEngine implements Engine {
       const context = core.firstReady();
       if (context === undefined) return false;
       if (this.#source.transmit(now, context, out)) {
-        this.#destination.hurryAck(now, context);
+        this.#answers.hurryAck(now, context);
         if (--this.#quantum <= 0) {
           core.rotateReady();
           this.#turn(context);
@@ -202,11 +205,10 @@ export class UetEngine implements Engine {
         return true;
       }
       core.retireFirst();
-      this.#turn(context);
     }
   }
 
-  /** After its turn an unordered context goes on over another route. */
+  /** After a long turn an unordered context goes on over another route; short ones would only break up bursts. */
   #turn(context: DeliveryContext): void {
     if (!context.ordered && context.state !== PdcState.CLOSED) {
       context.entropy = context.entropy + 1 >= this.#core.config.entropies ? 0 : context.entropy + 1;
@@ -263,7 +265,8 @@ export class UetEngine implements Engine {
     const core = this.#core;
     const context = core.contexts.allocate(now, path, 0);
     if (context === undefined) return undefined;
-    const start = Math.floor(core.services.random() * 0x1_0000_0000) >>> 0;
+    // the default keeps PSNs below 2^31 as long as possible: V8 puts larger numbers on the heap
+    const start = MIN_START + Math.floor(core.services.random() * (core.settings.startPsnBelow - MIN_START));
     context.open(now, true, ordered, path, start, core.settings.defaultMpr * 128);
     context.jobId = jobId;
     if (ordered) context.entropy = context.localId % core.config.entropies;
@@ -342,5 +345,6 @@ const describeContext = (context: DeliveryContext): ContextRow => ({
 });
 
 const QUANTUM = 64;
+const MIN_START = 0x1_0000;
 const STRANDED_POLL: Nanos = 20_000_000;
 const STRANDED_TRIES = 50;

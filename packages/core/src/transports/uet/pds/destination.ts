@@ -1,18 +1,16 @@
 /**
  * The destination's half of packet delivery: finds or makes the context, tells new from old, hands new packets to the
- * semantic sublayer exactly once, and decides when and what to acknowledge.
+ * semantic sublayer exactly once. What it answers is in `answers.ts`.
  *
  * @spec uet:pds/3.4 uet:pds/4.3 uet:pds/4.5 uet:pds/4.8 uet:pds/5.4
  */
-import { psnAdd, psnAfter, psnBefore, psnDelta } from '../../../base/psn.ts';
+import { psnAdd, psnAfter } from '../../../base/psn.ts';
 import type { Packet } from '../../../engine/packet.ts';
-import { type Nanos, NEVER } from '../../../engine/time.ts';
+import type { Nanos } from '../../../engine/time.ts';
 import {
   ControlPacket,
   ControlType,
-  FLAG_AR,
   FLAG_ISROD,
-  FLAG_M,
   FLAG_P,
   FLAG_RETX,
   FLAG_SYN,
@@ -22,17 +20,16 @@ import {
   PdsRequestSyn,
   PdsType,
   pdsLength,
-  REQ_CLEAR,
   sesLength,
 } from '../../../wire/uet/pds.ts';
 import { ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import { type Initiator, NOTHING_REFUSED } from '../ses/initiator.ts';
-import type { Answer, Target } from '../ses/target.ts';
+import type { Target } from '../ses/target.ts';
+import type { Answers } from './answers.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
-import { storedHeader, writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';
 import { Place } from './receive-window.ts';
 import { Kind } from './send-window.ts';
 import type { Source } from './source.ts';
@@ -47,12 +44,14 @@ export class Destination {
   readonly #initiator: Initiator;
   readonly #target: Target;
   readonly #source: Source;
+  readonly #answers: Answers;
 
-  constructor(core: Core, initiator: Initiator, target: Target, source: Source) {
+  constructor(core: Core, initiator: Initiator, target: Target, source: Source, answers: Answers) {
     this.#core = core;
     this.#initiator = initiator;
     this.#target = target;
     this.#source = source;
+    this.#answers = answers;
   }
 
   /** A packet that carries a semantic request, or read data. */
@@ -72,7 +71,7 @@ export class Destination {
       nextHeader === NextHeader.RESPONSE
     ) {
       core.drop('next_header');
-      return this.#nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
+      return this.#answers.nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
     }
     rx.cleared(psnAdd(psn, clearPsnOffset.get(view, at)));
     if (!this.#admit(now, context, packet, psn, flags)) return;
@@ -81,19 +80,19 @@ export class Destination {
     if (data) {
       if (!this.#readData(now, context, packet, psn, at + header, room, nextHeader, flags)) {
         core.drop('next_header');
-        this.#nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
+        this.#answers.nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
       }
       return;
     }
     const target = this.#target;
     if (!target.request(context, packet, psn, at + header, room, nextHeader)) {
       core.drop('next_header');
-      return this.#nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
+      return this.#answers.nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
     }
     const { answer } = target;
     if (answer.nack !== 0) {
       core.drop('no_resource');
-      return this.#nack(packet, context, answer.nack, psn, 0, flags);
+      return this.#answers.nack(packet, context, answer.nack, psn, 0, flags);
     }
     core.count(EVENT.received_requests);
     rx.accept(psn, answer.guaranteed);
@@ -104,10 +103,10 @@ export class Destination {
     context.ackWithResponse = true;
     if (answer.opcode === SesResponseOpcode.RESPONSE) {
       // a later packet of a failed message: the same code again, not kept
-      this.#answerOne(context, packet, psn, flags, answer.opcode, answer.code, answer);
+      this.#answers.answerOne(context, packet, psn, flags, answer.opcode, answer.code, answer);
       return;
     }
-    this.#wantAck(now, context, packet, psn, flags, room);
+    this.#answers.wantAck(now, context, packet, psn, flags, room);
   }
 
   /** Control packets of every type. */
@@ -143,17 +142,24 @@ export class Destination {
     const { rx } = context;
     switch (type) {
       case ControlType.ACK_REQUEST:
-        if (rx.response(psn) !== undefined) return this.#repeatStored(context, packet, psn, flags);
+        if (rx.response(psn) !== undefined) return this.#answers.repeatStored(context, packet, psn, flags);
         if (!psnAfter(psn, rx.cack) || rx.place(psn) === Place.DUPLICATE) {
-          return this.#answerOne(context, packet, psn, flags, SesResponseOpcode.DEFAULT_RESPONSE, ReturnCode.OK);
+          return this.#answers.answerOne(
+            context,
+            packet,
+            psn,
+            flags,
+            SesResponseOpcode.DEFAULT_RESPONSE,
+            ReturnCode.OK,
+          );
         }
-        return this.#nack(packet, context, NackCode.PKT_NOT_RCVD, psn, psnAdd(rx.highest, 1), flags);
+        return this.#answers.nack(packet, context, NackCode.PKT_NOT_RCVD, psn, psnAdd(rx.highest, 1), flags);
       case ControlType.CLEAR_COMMAND:
         return rx.cleared(controlPayload.get(view, at));
       case ControlType.CLEAR_REQUEST:
         return this.#source.sendClear(context);
       case ControlType.PROBE: {
-        const i = this.#post(Post.ACK_PROBE, context, packet, psn);
+        const i = this.#answers.post(Post.ACK_PROBE, context, packet, psn);
         if (i < 0) return;
         core.outbox.messageId[i] = probeOpaque.get(view, at);
         core.outbox.payload[i] = controlPayload.get(view, at);
@@ -165,47 +171,8 @@ export class Destination {
         return; // receiver credit is not used; there is nothing to answer
       default:
         core.drop('control');
-        return this.#nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
+        return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
     }
-  }
-
-  /** Fills `out` with the next answer that leaves on its own; false when there is none. */
-  transmitPost(out: Packet): boolean {
-    const { outbox } = this.#core;
-    while (!outbox.empty) {
-      const i = outbox.take();
-      out.path = outbox.path[i]!;
-      out.entropy = outbox.entropy[i]!;
-      out.control = true;
-      if (this.#writePost(out, i)) return true;
-    }
-    return false;
-  }
-
-  /** Fills `out` with the next coalesced acknowledgement that is due; false when there is none. */
-  transmitAck(now: Nanos, out: Packet): boolean {
-    const core = this.#core;
-    for (let n = core.acksWanted; n > 0; n--) {
-      const context = core.takeAck();
-      if (!context.ackWanted || context.state === PdcState.CLOSED) continue;
-      if (now < context.ackDue) {
-        core.wantAck(context);
-        continue;
-      }
-      context.ackWanted = false;
-      context.ackDue = NEVER;
-      context.ackBytes = 0;
-      this.#writeCoalesced(context, out);
-      core.count(EVENT.sent_acks);
-      if (context.state === PdcState.ACK_WAIT) core.makeReady(context); // the close waited for this
-      return true;
-    }
-    return false;
-  }
-
-  /** Data just left for the same peer: a wanted acknowledgement travels along. */
-  hurryAck(now: Nanos, context: DeliveryContext): void {
-    if (context.ackWanted && context.ackDue > now) context.ackDue = now;
   }
 
   /** The context of a request, made when a SYN asks for it; undefined when the packet has been dealt with. */
@@ -220,7 +187,7 @@ export class Destination {
       const context = this.#established(now, packet, flags);
       if (context === undefined || context.ordered === ordered) return context;
       this.#core.drop('pdc_mismatch');
-      this.#nack(packet, context, NackCode.PDC_MODE_MISMATCH, requestPsn.get(packet.view, packet.at), 0, flags);
+      this.#answers.nack(packet, context, NackCode.PDC_MODE_MISMATCH, requestPsn.get(packet.view, packet.at), 0, flags);
       return undefined;
     }
     return this.#syn(now, packet, ordered, nextHeader, flags);
@@ -259,7 +226,7 @@ export class Destination {
     }
     if (packet.trimmed) {
       core.drop('trimmed');
-      this.#nack(packet, context, NackCode.TRIMMED, psn, 0, flags);
+      this.#answers.nack(packet, context, NackCode.TRIMMED, psn, 0, flags);
       return undefined;
     }
     context.lastActivity = now;
@@ -337,13 +304,13 @@ export class Destination {
     const place = rx.place(psn);
     if (place === Place.DUPLICATE) {
       core.drop('duplicate');
-      if (rx.response(psn) !== undefined) this.#repeatStored(context, packet, psn, flags);
-      else this.#answerOne(context, packet, psn, flags, SesResponseOpcode.DEFAULT_RESPONSE, ReturnCode.OK);
+      if (rx.response(psn) !== undefined) this.#answers.repeatStored(context, packet, psn, flags);
+      else this.#answers.answerOne(context, packet, psn, flags, SesResponseOpcode.DEFAULT_RESPONSE, ReturnCode.OK);
       return false;
     }
     if (place === Place.OUTSIDE) {
       core.drop('window');
-      this.#nack(packet, context, NackCode.PSN_OOR_WINDOW, psn, 0, flags);
+      this.#answers.nack(packet, context, NackCode.PSN_OOR_WINDOW, psn, 0, flags);
       return false;
     }
     const expected = psnAdd(rx.highest, 1);
@@ -353,13 +320,13 @@ export class Destination {
       if (context.nackedExpected !== expected || now >= context.nackedAt + core.settings.nackRetx) {
         context.nackedExpected = expected;
         context.nackedAt = now;
-        this.#nack(packet, context, NackCode.ROD_OOO, psn, expected, flags);
+        this.#answers.nack(packet, context, NackCode.ROD_OOO, psn, expected, flags);
       }
       return false;
     }
     if (rx.storeFull) {
       core.drop('no_resource');
-      this.#nack(packet, context, NackCode.NO_GTD_DEL_AVAIL, psn, 0, flags);
+      this.#answers.nack(packet, context, NackCode.NO_GTD_DEL_AVAIL, psn, 0, flags);
       return false;
     }
     return true;
@@ -378,24 +345,24 @@ export class Destination {
     if (type === ControlType.CLOSE_COMMAND) {
       if (context.initiator) {
         core.drop('control');
-        return this.#nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
+        return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
       }
       const outstanding = context.tx.pendingOf(Kind.RETURN) + (context.returns?.count ?? 0);
       if (outstanding > 0) {
-        this.#nack(packet, context, NackCode.CLOSING_IN_ERR, psn, outstanding, flags);
+        this.#answers.nack(packet, context, NackCode.CLOSING_IN_ERR, psn, outstanding, flags);
         this.#source.fail(now, context, 0, NackCode.CLOSING_IN_ERR, NOTHING_REFUSED);
         return;
       }
-      this.#plainAck(context, packet, psn, psn, flags);
+      this.#answers.plainAck(context, packet, psn, psn, flags);
       this.#source.release(now, context, 'Close Command');
       return;
     }
     if (type === ControlType.CLOSE_REQUEST && !context.initiator) {
       core.drop('control');
-      return this.#nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
+      return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
     }
     context.rx.accept(psn, false);
-    this.#plainAck(context, packet, psn, context.rx.cack, flags);
+    this.#answers.plainAck(context, packet, psn, context.rx.cack, flags);
     if (type === ControlType.CLOSE_REQUEST) this.#source.beginClose(now, context);
   }
 
@@ -432,7 +399,7 @@ export class Destination {
     context.ackMessageId = small ? 0 : ResponseData.responseMessageId.get(view, at);
     context.ackJobId = ResponseData.jobId.get(view, at);
     context.ackWithResponse = true;
-    this.#wantAck(now, context, packet, psn, flags, room);
+    this.#answers.wantAck(now, context, packet, psn, flags, room);
     core.makeReady(context); // a finished read may make room for the next
     return true;
   }
@@ -454,210 +421,6 @@ export class Destination {
       stored.dataLength = answer.dataLength;
       this.#core.services.dma.fetch(answer.dataRegion, answer.dataOffset, stored.data, 0, answer.dataLength);
     }
-    this.#repeatStored(context, packet, psn, flags);
-  }
-
-  #repeatStored(context: DeliveryContext, packet: Packet, psn: number, flags: number): void {
-    const i = this.#post(Post.ACK_STORED, context, packet, psn);
-    if (i >= 0) this.#core.outbox.flags[i] = (flags & FLAG_RETX) | (packet.ecn === 3 ? FLAG_M : 0) | REQ_CLEAR;
-  }
-
-  /** An acknowledgement of one PSN with a response that is not kept. */
-  #answerOne(
-    context: DeliveryContext,
-    packet: Packet,
-    psn: number,
-    flags: number,
-    opcode: number,
-    code: number,
-    of?: Answer,
-  ): void {
-    const i = this.#post(Post.ACK, context, packet, psn);
-    if (i < 0) return;
-    const { outbox } = this.#core;
-    outbox.code[i] = opcode;
-    outbox.returnCode[i] = code;
-    if (of !== undefined) {
-      outbox.messageId[i] = of.messageId;
-      outbox.jobId[i] = of.jobId;
-      outbox.payload[i] = of.generation;
-    }
-    outbox.flags[i] = (flags & FLAG_RETX) | (packet.ecn === 3 ? FLAG_M : 0);
-  }
-
-  #plainAck(context: DeliveryContext, packet: Packet, psn: number, cack: number, flags: number): void {
-    const i = this.#post(Post.ACK_PLAIN, context, packet, psn);
-    if (i < 0) return;
-    this.#core.outbox.payload[i] = cack;
-    this.#core.outbox.flags[i] = flags & FLAG_RETX;
-  }
-
-  /** Decides when the packet is acknowledged. @spec uet:pds/4.5 */
-  #wantAck(now: Nanos, context: DeliveryContext, packet: Packet, psn: number, flags: number, bytes: number): void {
-    const core = this.#core;
-    const { settings } = core;
-    context.ackPsn = psn;
-    context.ackRetx = (flags & FLAG_RETX) !== 0;
-    context.ackMarked = packet.ecn === 3;
-    context.ackEntropy = packet.entropy;
-    context.ackBytes += Math.max(bytes, settings.ackGenMinPktAdd);
-    let due = NEVER;
-    if ((flags & (FLAG_SYN | FLAG_RETX)) !== 0 || context.ackMarked || context.ackBytes >= settings.ackGenTrigger)
-      due = now;
-    else if ((flags & FLAG_AR) !== 0) due = now + settings.ackDelay;
-    if (due === NEVER) return;
-    if (due < context.ackDue) {
-      context.ackDue = due;
-      if (due > now) core.wake(context, due);
-    }
-    core.wantAck(context);
-  }
-
-  #writeCoalesced(context: DeliveryContext, out: Packet): void {
-    const { rx } = context;
-    const offset = psnDelta(rx.cack, context.ackPsn);
-    const nextHeader = context.ackWithResponse ? NextHeader.RESPONSE : NextHeader.NONE;
-    const flags = (context.ackRetx ? FLAG_RETX : 0) | (context.ackMarked ? FLAG_M : 0);
-    out.path = context.path;
-    out.entropy = context.ackEntropy;
-    out.control = true;
-    let length: number;
-    if (rx.ahead > 0) length = writeAckCc(out, context, offset, nextHeader, flags, this.#sackBase(context));
-    else {
-      context.sackStep = 0;
-      length = writeAck(out, context.localId, context.remoteId, rx.cack, offset, nextHeader, flags);
-    }
-    if (context.ackWithResponse) {
-      length += writeResponse(
-        out,
-        out.at + length,
-        context.ackOpcode,
-        codeOf(context.ackOpcode),
-        context.ackMessageId,
-        0,
-        context.ackJobId,
-        0,
-      );
-    }
-    out.length = length;
-  }
-
-  /** Bitmaps of 64 walk over everything that arrived out of order, then begin anew. */
-  #sackBase(context: DeliveryContext): number {
-    const { rx } = context;
-    const base = psnAdd(rx.cack, 1 + context.sackStep);
-    if (psnAfter(base, rx.highest)) {
-      context.sackStep = SACK_BITS;
-      return psnAdd(rx.cack, 1);
-    }
-    context.sackStep += SACK_BITS;
-    return base;
-  }
-
-  #writePost(out: Packet, i: number): boolean {
-    const core = this.#core;
-    const { outbox } = core;
-    const post = outbox.post[i]!;
-    const localId = outbox.localId[i]!;
-    const remoteId = outbox.remoteId[i]!;
-    const psn = outbox.psn[i]!;
-    const flags = outbox.flags[i]!;
-    if (post === Post.NACK) {
-      out.length = writeNack(out, outbox.code[i]!, psn, localId, remoteId, outbox.payload[i]!, flags);
-      core.count(EVENT.sent_nacks);
-      return true;
-    }
-    if (post === Post.CONTROL) {
-      out.length = writeControl(
-        out,
-        localId,
-        remoteId,
-        outbox.code[i]!,
-        psn,
-        outbox.payload[i]!,
-        flags,
-        outbox.messageId[i]!,
-      );
-      return true;
-    }
-    if (post === Post.ACK_PLAIN) {
-      const cack = outbox.payload[i]!;
-      out.length = writeAck(out, localId, remoteId, cack, psnDelta(cack, psn), NextHeader.NONE, flags);
-      core.count(EVENT.sent_acks);
-      return true;
-    }
-    const context = core.contexts.get(localId);
-    if (context === undefined || context.remoteId !== remoteId) return false; // closed meanwhile
-    core.count(EVENT.sent_acks);
-    if (post === Post.ACK_PROBE) {
-      out.length = writeAckCc(
-        out,
-        context,
-        outbox.messageId[i]!,
-        NextHeader.NONE,
-        flags,
-        this.#probeBase(context, outbox.payload[i]!),
-      );
-      return true;
-    }
-    const { rx } = context;
-    const offset = psnDelta(rx.cack, psn);
-    if (post === Post.ACK_STORED) {
-      const stored = rx.response(psn);
-      if (stored === undefined) return false; // cleared meanwhile
-      const nextHeader = storedHeader(stored);
-      const length = writeAck(out, localId, remoteId, rx.cack, offset, nextHeader, flags);
-      out.length = length + writeStored(out, out.at + length, stored);
-      return true;
-    }
-    const length = writeAck(out, localId, remoteId, rx.cack, offset, NextHeader.RESPONSE, flags);
-    out.length =
-      length +
-      writeResponse(
-        out,
-        out.at + length,
-        outbox.code[i]!,
-        outbox.returnCode[i]!,
-        outbox.messageId[i]!,
-        outbox.payload[i]!,
-        outbox.jobId[i]!,
-        0,
-      );
-    return true;
-  }
-
-  /** The base that a probe asks for, as far as it makes sense. */
-  #probeBase(context: DeliveryContext, wanted: number): number {
-    const { rx } = context;
-    const lowest = psnAdd(rx.cack, 1);
-    return psnBefore(wanted, lowest) || psnDelta(lowest, wanted) > rx.range ? lowest : wanted;
-  }
-
-  #post(post: number, context: DeliveryContext, packet: Packet, psn: number): number {
-    const { outbox } = this.#core;
-    const i = outbox.add(post, context.path, context.localId, context.remoteId);
-    if (i < 0) this.#core.count(EVENT.outbox_full);
-    else {
-      outbox.psn[i] = psn;
-      outbox.entropy[i] = packet.entropy;
-    }
-    return i;
-  }
-
-  #nack(packet: Packet, context: DeliveryContext, code: number, psn: number, payload: number, flags: number): void {
-    const remoteId = requestSpdcid.get(packet.view, packet.at);
-    this.#core.nack(
-      packet,
-      code,
-      psn,
-      context.localId,
-      remoteId,
-      payload,
-      (flags & FLAG_RETX) | (packet.ecn === 3 ? FLAG_M : 0),
-    );
+    this.#answers.repeatStored(context, packet, psn, flags);
   }
 }
-
-const SACK_BITS = 64;
-/** NO_RESPONSE says nothing; a default response says that all is well. */
-const codeOf = (opcode: number): number => (opcode === SesResponseOpcode.NO_RESPONSE ? ReturnCode.NULL : ReturnCode.OK);

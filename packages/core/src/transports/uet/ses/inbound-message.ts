@@ -15,6 +15,8 @@ export class InboundMessage {
   received = 0;
   /** Return code of a message that failed; 0 while all is well. */
   failed = 0;
+  /** A guaranteed response has told the initiator that it failed. */
+  answered = false;
   /** Generation to name with that code, where it is about one. */
   generation = 0;
   keyLo = 0;
@@ -38,7 +40,7 @@ export class InboundMessage {
     this.opcode = opcode;
     this.total = total;
     this.qp = this.qpn = this.pd = this.received = this.failed = this.generation = this.accepted = 0;
-    this.hasImm = false;
+    this.hasImm = this.answered = false;
     this.immLo = this.immHi = 0;
   }
 

@@ -5,11 +5,12 @@
  * @spec uet:ses/2 uet:ses/3 verbs/5.12
  */
 import type { Packet } from '../../../engine/packet.ts';
+import { gather, scatter } from '../../../engine/scatter.ts';
 import { CompletionOpcode, Status, WorkOpcode } from '../../../engine/status.ts';
 import { type Nanos, NEVER } from '../../../engine/time.ts';
 import { CompletionRecord } from '../../../engine/work.ts';
 import { byteLength } from '../../../wire/header.ts';
-import { RequestStd, RequestStdNext, SesOpcode } from '../../../wire/uet/ses.ts';
+import { RequestStd, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import type { DeliveryContext } from '../pds/delivery-context.ts';
@@ -20,11 +21,8 @@ import { returnCode } from '../return-codes.ts';
 import type { Message } from './message.ts';
 import { MessageTable } from './message-table.ts';
 import type { ResponseFields } from './response-fields.ts';
-import { scatter } from './scatter.ts';
 
-const { opcode, ie, rel, hd, eom, som, messageId, riGeneration, jobId, pidOnFep, resourceIndex } = RequestStd;
-const { bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
-const { payloadLength, messageOffset } = RequestStdNext;
+const { ie, bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
 
 export class Initiator {
   readonly messages: MessageTable;
@@ -142,34 +140,25 @@ export class Initiator {
     const abort = kind === Kind.ABORT;
     const first = offset === 0 && !abort;
     const last = abort || offset + length >= work.length;
-    for (let i = 0; i < STD_BYTES; i += 4) view.setUint32(at + i, 0);
-    opcode.set(view, at, abort ? SesOpcode.MSG_ERROR : message.sesOpcode);
-    if ((work.remoteQpn & ABSOLUTE) === 0) rel.set(view, at, 1);
-    if (last) eom.set(view, at, 1);
-    if (first) som.set(view, at, 1);
     const immediate =
       first && (work.opcode === WorkOpcode.RDMA_WRITE_WITH_IMM || work.opcode === WorkOpcode.SEND_WITH_IMM);
-    if (immediate) hd.set(view, at, 1);
-    messageId.set(view, at, message.messageId);
-    riGeneration.set(view, at, message.generation);
-    jobId.set(view, at, work.jobId);
-    pidOnFep.set(view, at, work.remoteQpn & 0xfff);
-    resourceIndex.set(view, at, (work.remoteQpn >>> 12) & 0xfff);
+    let flags = (work.remoteQpn & ABSOLUTE) === 0 ? SES_REL : 0;
+    if (last) flags |= SES_EOM;
+    if (first) flags |= SES_SOM;
+    if (immediate) flags |= SES_HD;
+    // opcode, flags and message id are one word, and so are generation and job id: two stores instead of nine
+    view.setUint32(at, ((abort ? SesOpcode.MSG_ERROR : message.sesOpcode) << 24) | (flags << 16) | message.messageId);
+    view.setUint32(at + 4, (message.generation << 24) | work.jobId);
+    view.setUint32(at + 8, ((work.remoteQpn & 0xfff) << 16) | ((work.remoteQpn >>> 12) & 0xfff));
     bufferOffset.hi.set(view, at, work.remoteOffsetHi);
     bufferOffset.lo.set(view, at, work.remoteOffsetLo);
     initiator.set(view, at, message.sourceId);
     memoryKey.hi.set(view, at, work.rkeyHi);
     memoryKey.lo.set(view, at, work.rkeyLo);
+    // the first packet has completion data where later ones have their place in the message
+    headerData.hi.set(view, at, first ? (immediate ? work.immHi : 0) : length);
+    headerData.lo.set(view, at, first ? (immediate ? work.immLo : 0) : offset);
     requestLength.set(view, at, work.length);
-    if (first) {
-      if (immediate) {
-        headerData.hi.set(view, at, work.immHi);
-        headerData.lo.set(view, at, work.immLo);
-      }
-    } else {
-      payloadLength.set(view, at, length);
-      messageOffset.set(view, at, offset);
-    }
     if (message.sesOpcode !== SesOpcode.READ && length > 0 && !this.#gather(message, out, offset, length)) {
       out.slices = 0;
       ie.set(view, at, 1); // the source memory is gone: the target must not use this packet
@@ -505,28 +494,12 @@ export class Initiator {
 
   /** Names the bytes [offset, offset + length) of a message as slices. @returns false when a region is gone */
   #gather(message: Message, out: Packet, offset: number, length: number): boolean {
-    const { segments } = message.work;
-    let skip = offset;
-    let left = length;
-    for (let i = 0; i < segments.count && left > 0; i++) {
-      const size = segments.length[i]!;
-      if (skip >= size) {
-        skip -= size;
-        continue;
-      }
-      const part = Math.min(size - skip, left);
-      const region = segments.region[i]!;
-      if (this.#core.services.dma.target(region) === undefined) return false;
-      out.gather(region, segments.offset[i]! + skip, part);
-      left -= part;
-      skip = 0;
-    }
-    return left === 0;
+    return gather(this.#core.services.dma, message.work.segments, offset, out, length);
   }
 
   /** Places read data at [offset, offset + length) of a message. */
   #scatter(message: Message, packet: Packet, offset: number, at: number, length: number): boolean {
-    return scatter(this.#core, message.work.segments, offset, packet, at, length);
+    return scatter(this.#core.services.dma, message.work.segments, offset, packet, at, length);
   }
 }
 

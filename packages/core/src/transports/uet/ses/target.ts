@@ -5,6 +5,7 @@
  * @spec uet:ses/1.4 uet:ses/3 uet:ses/8
  */
 import type { Packet } from '../../../engine/packet.ts';
+import { scatter } from '../../../engine/scatter.ts';
 import { Access, AccessFault, CompletionOpcode, Status } from '../../../engine/status.ts';
 import { CompletionRecord, Reach } from '../../../engine/work.ts';
 import { NackCode } from '../../../wire/uet/pds.ts';
@@ -17,7 +18,6 @@ import type { LocalQueuePair, QueuePairs } from '../queue-pairs.ts';
 import { codeOfFault } from '../return-codes.ts';
 import { InboundMessage } from './inbound-message.ts';
 import { RequestFields } from './request-fields.ts';
-import { scatter } from './scatter.ts';
 
 /** What to answer to a request. */
 export class Answer {
@@ -283,6 +283,9 @@ export class Target {
       this.answer.opcode = SesResponseOpcode.RESPONSE;
       this.answer.code = message.failed;
       this.answer.generation = message.generation;
+      // one answer must arrive for certain; a message whose queue pair went away has had none yet
+      this.answer.guaranteed = !message.answered;
+      message.answered = true;
       return;
     }
     if (request.ver !== 0) return this.#breakOff(context, message, ReturnCode.UNCOR);
@@ -321,7 +324,7 @@ export class Target {
       return;
     }
     const fitting = Math.max(0, Math.min(payload, message.accepted - request.at));
-    if (fitting > 0 && !scatter(this.#core, message.receive.segments, request.at, packet, at, fitting)) {
+    if (fitting > 0 && !scatter(this.#core.services.dma, message.receive.segments, request.at, packet, at, fitting)) {
       this.#breakOff(context, message, ReturnCode.UNCOR);
       return;
     }
@@ -489,6 +492,7 @@ export class Target {
     answer.opcode = SesResponseOpcode.RESPONSE;
     answer.code = code;
     answer.guaranteed = true;
+    message.answered = true;
     this.#count(context, message, this.#request.piece);
   }
 
