@@ -5,11 +5,12 @@ import { uetInspector } from './invariants/uet-inspector.ts';
 
 export interface SchedulePlan {
   readonly transport: Transport;
-  readonly options: Pick<ScheduleOptions, 'settings' | 'inspector'>;
+  readonly options: Pick<ScheduleOptions, 'settings' | 'faults' | 'inspector'>;
 }
 
 /** Small tables make a run cheap; what is full is a case of its own. */
 const OPTIONS: Readonly<Record<string, SchedulePlan['options']>> = {
+  loop: { faults: false }, // it is for links that lose, repeat and reorder nothing
   uet: { settings: { maxContexts: 32, maxMessages: 128, maxInboundMessages: 128 }, inspector: uetInspector },
 };
 

@@ -13,7 +13,12 @@ export const PROVIDERS = ['udp;ofi_rxd', 'tcp', 'tcp;ofi_rxm'] as const;
 /** The version line of fi_pingpong's library; undefined when it is not installed. */
 export function libfabricVersion(): string | undefined {
   const info = spawnSync('fi_info', ['--version'], { encoding: 'utf8' });
-  return info.status === 0 ? info.stdout.trim().split('\n').at(-1) : undefined;
+  return info.status === 0
+    ? info.stdout
+        .split('\n')
+        .find((line) => line.startsWith('libfabric:'))
+        ?.trim()
+    : undefined;
 }
 
 /** Runs one ping-pong between two processes. @returns undefined when the provider cannot be had */

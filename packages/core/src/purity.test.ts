@@ -25,7 +25,14 @@ describe('the library knows no runtime', () => {
   });
 
   it('would notice', () => {
-    for (const line of ['a = Date.now()', 'console.log(1)', 'x = Math.random()', 'new Buffer(3)', '(setTimeout(f))', 'await fetch(url)']) {
+    for (const line of [
+      'a = Date.now()',
+      'console.log(1)',
+      'x = Math.random()',
+      'new Buffer(3)',
+      '(setTimeout(f))',
+      'await fetch(url)',
+    ]) {
       expect(FORBIDDEN.test(line), line).toBe(true);
     }
     for (const line of ['the.process()', "'console'", 'updateDate(3)', 'this.#fetch()']) {
@@ -58,10 +65,10 @@ describe('the library knows no runtime', () => {
     runInContext(outputFiles[0]!.text, bare);
     const first = JSON.parse(runInContext('JSON.stringify(verbena.run())', bare));
     expect(first.map(({ name }: { name: string }) => name).sort()).toEqual(['loop', 'uet']);
-    for (const { status, equal, retransmitted } of first) {
+    for (const { name, status, equal, retransmitted } of first) {
       expect(status).toBe('SUCCESS');
       expect(equal).toBe(true);
-      expect(retransmitted).toBeGreaterThan(0);
+      if (name !== 'loop') expect(retransmitted).toBeGreaterThan(0);
     }
     // the same run, packet for packet, in this runtime
     const { run } = await import('./purity.testdata.ts');

@@ -59,7 +59,7 @@ async function demo(asked: DemoOptions): Promise<void> {
   }
   const ok = results.length === DEMO_OPERATIONS.length && results.every((result) => result.ok);
   if (!output.isJson) {
-    output.text(`The first packets, as ${left.address} saw them:\n`);
+    output.text(`How it begins, is answered and is repaired, as ${left.address} saw it:\n`);
     for (const line of chartLines(readFileSync(capture), left.address, right.address, CHART_PACKETS)) output.text(line);
     output.text(`\n${resultTable(results)}\n`);
     for (const line of why) output.text(line);
@@ -160,5 +160,5 @@ const NEXT = [
 
 const CAPTURE_NAME = 'verbena-demo.pcapng';
 const CAPTURE_BYTES = 8 * 2 ** 20;
-const CHART_PACKETS = 16;
+const CHART_PACKETS = 4;
 const DEFAULT_SEED = 42;

@@ -36,7 +36,7 @@ function pdsWords(pds: Layer, type: string): string[] {
     return [
       type,
       `through ${textOf(pds, 'cackPsn')}`,
-      offset === 0 ? '' : `for +${offset}`,
+      offset === 0 ? '' : `for ${offset > 0 ? `+${offset}` : offset}`,
       bitmap === 0 ? '' : 'SACK',
     ];
   }

@@ -1,31 +1,42 @@
-/** The first packets of a capture as arrows between two devices. */
+/** Packets of a capture as arrows between two devices. */
 import { dissectFrame, readCapture } from '@verbena/core/wire';
 import { summarize } from '../decode/packet-summary.ts';
 
 /**
- * Lines of the chart.
+ * Lines of the chart: how it begins, the first answers, and the first packets that are sent again.
  *
  * @param left - address of the device on the left
- * @param count - packets to show
+ * @param count - packets to show of each of the three
  */
 export function chartLines(capture: Uint8Array, left: string, right: string, count: number): string[] {
   const lines = [`    time       ${left.padEnd(WIDTH)}${right}`];
+  const gap = `${' '.repeat(15)}...`;
   let start: bigint | undefined;
-  let shown = 0;
-  let more = false;
+  let begun = 0;
+  let answers = 0;
+  let repetitions = 0;
+  let skipped = false;
   for (const frame of readCapture(capture)) {
-    if (shown === count) {
-      more = true;
-      break;
-    }
     const { source, text, isRetransmission } = summarize(dissectFrame(frame.data, frame.linkType));
     start ??= frame.timestampNs;
+    const isOurs = source === left;
+    const isWanted =
+      begun < count || (isOurs ? isRetransmission && repetitions < count : answers < count && begun >= count);
+    if (!isWanted) {
+      skipped = true;
+      if (answers >= count && repetitions >= count) break;
+      continue;
+    }
+    if (begun < count) begun++;
+    else if (isOurs) repetitions++;
+    else answers++;
+    if (skipped && lines.at(-1) !== gap) lines.push(gap);
+    skipped = false;
     const micros = Number((frame.timestampNs ?? 0n) - (start ?? 0n)) / 1e3;
-    const label = isRetransmission ? `${text} (again)` : text;
-    lines.push(`${micros.toFixed(1).padStart(9)} us   ${arrow(label, source === left)}`);
-    shown++;
+    const label = isRetransmission && isOurs ? `${text} (again)` : text;
+    lines.push(`${micros.toFixed(1).padStart(9)} us   ${arrow(label, isOurs)}`);
   }
-  if (more) lines.push(`${' '.repeat(15)}...`);
+  if (skipped) lines.push(gap);
   return lines;
 }
 

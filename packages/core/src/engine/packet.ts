@@ -49,7 +49,7 @@ export class Packet {
   }
 
   /** Becomes a packet for the same path that begins with the same bytes. @param length - bytes of headers */
-  copyHeaders(from: Packet, length: number): void {
+  copyFrom(from: Packet, length: number): void {
     this.reset();
     this.length = length;
     this.path = from.path;

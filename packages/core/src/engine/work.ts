@@ -3,7 +3,6 @@
  * Records are made once and reused; nothing here is allocated per message.
  */
 import { MAX_SLICES } from './packet.ts';
-import { CompletionOpcode, Status } from './status.ts';
 
 /** Most segments of one work request; a packet can then always be gathered. */
 export const MAX_SEGMENTS = 4;
@@ -74,6 +73,16 @@ export class SendWork {
   immHi = 0;
 }
 
+/** A request as it goes over a wire, for one part of the message: what the peer must know of it, and who asks. */
+export class RequestPart extends SendWork {
+  sourceQpn = 0;
+  sourceId = 0;
+  /** Where in the message the part begins, bytes. */
+  offset = 0;
+  /** Tells the request from others of its queue pair, 16 bits. */
+  sequence = 0;
+}
+
 export class ReceiveWork {
   wrIdLo = 0;
   wrIdHi = 0;
@@ -96,6 +105,17 @@ export class Reach {
   /** Out: where the bytes are. */
   region = 0;
   regionOffset = 0;
+
+  /** Asks for what a request names: all of its bytes, whatever part of them a packet carries. */
+  ask(pd: number, request: SendWork, rights: number): void {
+    this.pd = pd;
+    this.jobId = request.jobId;
+    this.keyLo = request.rkeyLo;
+    this.keyHi = request.rkeyHi;
+    this.offset = request.remoteOffsetHi * 2 ** 32 + request.remoteOffsetLo;
+    this.length = request.length;
+    this.rights = rights;
+  }
 }
 
 export class CompletionRecord {
@@ -118,24 +138,4 @@ export class CompletionRecord {
   path = 0;
   /** The transport's own code, verbatim (UET: SES return code). */
   vendorStatus = 0;
-
-  /** Says how a send request ended. */
-  ofSend(work: SendWork, status: number, vendorStatus: number): void {
-    this.wrIdLo = work.wrIdLo;
-    this.wrIdHi = work.wrIdHi;
-    this.status = status;
-    this.vendorStatus = vendorStatus;
-    this.opcode = COMPLETION_OF[work.opcode] ?? CompletionOpcode.SEND;
-    this.byteLength = status === Status.SUCCESS ? work.length : 0;
-    this.hasImm = false;
-    this.immLo = this.immHi = 0;
-    this.remoteQpn = work.remoteQpn;
-    this.sourceId = 0;
-    this.jobId = work.jobId;
-    this.path = work.path;
-  }
 }
-
-const { SEND, RDMA_WRITE, RDMA_READ } = CompletionOpcode;
-/** By `WorkOpcode`. */
-const COMPLETION_OF = [RDMA_WRITE, RDMA_WRITE, SEND, SEND, RDMA_READ];

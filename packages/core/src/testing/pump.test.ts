@@ -58,7 +58,7 @@ describe('the pump finds an engine that', () => {
   it.each<[string, RegExp, (services: Services) => Partial<Engine>]>([
     [
       'sends more than the MTU',
-      /a packet of 317 bytes, the MTU is 316/,
+      /a packet of 317 bytes, the MTU is 308/,
       ({ dma }) => once((out) => out.gather(dma.attach({ bytes: new Uint8Array(300), address: 0 }), 0, 257)),
     ],
     ['has more headers than there is room', /193 header bytes/, () => once((out) => (out.length = 193))],
@@ -137,9 +137,9 @@ describe('the pump finds an engine that', () => {
   });
 });
 
-describe.each([loop, uet])('links, with $name', (transport) => {
+describe('links', () => {
   function fates(faults: ConstructorParameters<typeof Bed>[0]['faults']): Record<string, number> {
-    const bed = new Bed({ transport, seed: 9, keep: 100_000, ...(faults === undefined ? {} : { faults }) });
+    const bed = new Bed({ transport: uet, seed: 9, keep: 100_000, ...(faults === undefined ? {} : { faults }) });
     const { a, b } = bed;
     const [source, sink] = [a.buffer(400 * 1024, { salt: 1 }), b.buffer(400 * 1024)];
     a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: sink.remote });
@@ -168,19 +168,22 @@ describe.each([loop, uet])('links, with $name', (transport) => {
     expect(fates({ trim: 0.1 }).trimmed).toBeGreaterThan(10);
   });
 
-  it('deliver spoilt packets when nobody checks, and the engines survive them', () => {
-    const bed = new Bed({ transport, seed: 5, keep: 5000, faults: { corrupt: 0.3, checksum: false } });
-    const { a, b } = bed;
-    for (let i = 0; i < 30; i++) {
-      b.qp.postReceive(b.buffer(2000).part());
-      a.qp.post({ opcode: 'send', id: i, to: a.to(b), ...a.buffer(2000, { salt: 1 }).part() });
-      bed.pass(1e6);
-    }
-    expect(bed.pump.trace.kept.some(({ fate }) => fate === 'corrupted')).toBe(true);
-    bed.pump.setFaults({ corrupt: 0 });
-    bed.until('all requests to end', () => a.sent.length === 30, 120e9);
-    bed.close();
-  });
+  it.each([loop, uet])(
+    'deliver spoilt packets when nobody checks, and the engine of $name survives them',
+    (transport) => {
+      const bed = new Bed({ transport, seed: 5, keep: 5000, faults: { corrupt: 0.3, checksum: false } });
+      const { a, b } = bed;
+      for (let i = 0; i < 30; i++) {
+        b.qp.postReceive(b.buffer(2000).part());
+        a.qp.post({ opcode: 'send', id: i, to: a.to(b), ...a.buffer(2000, { salt: 1 }).part() });
+        bed.pass(1e6);
+      }
+      expect(bed.pump.trace.kept.some(({ fate }) => fate === 'corrupted')).toBe(true);
+      bed.pump.setFaults({ corrupt: 0 });
+      bed.until('all requests to end', () => a.sent.length === 30, 120e9);
+      bed.close();
+    },
+  );
 });
 
 describe('simulated time', () => {

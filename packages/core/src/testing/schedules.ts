@@ -15,11 +15,14 @@ export interface ScheduleOptions {
   readonly from?: number;
   readonly count: number;
   readonly settings?: Readonly<Record<string, number>>;
+  /** False: links delay packets and do nothing else to them. Default true. */
+  readonly faults?: boolean;
   /** Makes the inspector of one run: rules of the transport for each packet. */
   readonly inspector?: () => (packet: SentPacket) => string | undefined;
-  /** Called after each run. */
-  readonly progress?: (done: number) => void;
 }
+
+/** What one run must know. */
+type RunOptions = Pick<ScheduleOptions, 'settings' | 'faults' | 'inspector'>;
 
 export interface ScheduleFailure {
   readonly seed: number;
@@ -37,7 +40,7 @@ export interface ScheduleReport {
 
 /** Runs `count` schedules, seed after seed. */
 export function runSchedules(transport: Transport, options: ScheduleOptions): ScheduleReport {
-  const { from = 1, count, progress } = options;
+  const { from = 1, count } = options;
   const failures: ScheduleFailure[] = [];
   let [operations, packets, failedRequests] = [0, 0, 0];
   for (let seed = from; seed < from + count; seed++) {
@@ -49,7 +52,6 @@ export function runSchedules(transport: Transport, options: ScheduleOptions): Sc
     } catch {
       failures.push({ seed, text: explainSchedule(transport, seed, options) });
     }
-    progress?.(seed - from + 1);
   }
   return { runs: count, operations, packets, failedRequests, failures };
 }
@@ -58,7 +60,7 @@ export function runSchedules(transport: Transport, options: ScheduleOptions): Sc
 export function runSchedule(
   transport: Transport,
   seed: number,
-  options: Pick<ScheduleOptions, 'settings' | 'inspector'> = {},
+  options: RunOptions = {},
   keep = 0,
 ): { operations: number; packets: number; failedRequests: number; hash: string } {
   const schedule = new Schedule(transport, seed, options, keep);
@@ -97,6 +99,7 @@ class Schedule {
   readonly operations: Operation[] = [];
   readonly #random: SeededRandom;
   readonly #ordered: boolean;
+  readonly #hasFaults: boolean;
   readonly #inboxes = new Map<End, GuardedBuffer[]>();
   readonly #largest: number;
   readonly #closed = new Set<End>();
@@ -106,11 +109,12 @@ class Schedule {
   constructor(
     transport: Transport,
     seed: number,
-    { settings = {}, inspector }: Pick<ScheduleOptions, 'settings' | 'inspector'>,
+    { settings = {}, faults = true, inspector }: RunOptions,
     keep: number,
   ) {
     const random = new SeededRandom(seed);
     this.#random = random;
+    this.#hasFaults = faults;
     this.#ordered = random.chance(0.5);
     const payloadMtu = [256, 512, 1024][random.below(3)]!;
     this.#largest = payloadMtu * (1 + random.below(6));
@@ -222,7 +226,7 @@ class Schedule {
   #faults(): LinkFaults {
     const random = this.#random;
     const sometimes = (most: number) => (random.chance(0.4) ? random.next() * most : 0);
-    return {
+    const faults = {
       ...CLEAN,
       loss: sometimes(0.15),
       duplicate: sometimes(0.2),
@@ -235,6 +239,8 @@ class Schedule {
       reorderNs: 1_000 + random.below(100_000),
       blackout: random.chance(0.03),
     };
+    const { delayNs, jitterNs } = faults;
+    return this.#hasFaults ? faults : { ...CLEAN, delayNs, jitterNs };
   }
 
   #checkSends(alive: readonly End[]): void {

@@ -89,6 +89,8 @@ for (const transport of ['loop', 'uet']) {
         expect(a.device.counters().wire_sent_datagrams).toBeGreaterThan(100);
       });
 
+      if (transport === 'loop') return; // it is for links that lose, repeat and reorder nothing
+
       test('and through a link that loses, doubles and reorders', async () => {
         const faults = { drop: 0.02, duplicate: 0.02, reorder: 0.05, corrupt: 0 };
         const [a, b] = await pair(

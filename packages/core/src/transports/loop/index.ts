@@ -1,26 +1,33 @@
-/**
- * Loop: the smallest complete transport, the first chapter of the tutorial. Stop-and-wait: each queue pair has one
- * packet in flight. Read `engine.ts` from top to bottom; nothing else is needed to understand it.
- */
+/** Loop: the smallest complete transport, first chapter of the tutorial in docs/transports/loop.md. */
 import type { Transport } from '../../engine/engine.ts';
-import { byteLength } from '../../wire/header.ts';
-import { LoopHeader } from '../../wire/loop/loop.ts';
-import { ATTRIBUTES } from './attributes.ts';
-import { DROPS } from './drops.ts';
-import { LoopEngine } from './engine.ts';
+import { randomQpn } from '../../engine/random-qpn.ts';
+import { MAX_INLINE, MAX_SEGMENTS } from '../../engine/work.ts';
+import { LOOP_HEADER_BYTES } from '../../wire/loop/loop.ts';
+import { createLoopEngine, TIMEOUT } from './engine.ts';
+
+const drop = (name: string, text: string) => ({ name, text, section: 'docs/transports/loop' });
 
 export const loop: Transport = {
   name: 'loop',
   udpPort: 4799,
-  headerBytes: byteLength(LoopHeader),
-  attributes: ATTRIBUTES,
-  drops: DROPS,
-  assignQpn(used, random, pidOfPd) {
-    for (let tries = 0; tries < 10_000; tries++) {
-      const qpn = ((1 + Math.floor(random() * 0xffe)) << 12) | (pidOfPd ?? 1 + Math.floor(random() * 0xffe));
-      if (!used(qpn)) return qpn;
-    }
-    return -1;
+  headerBytes: LOOP_HEADER_BYTES,
+  attributes: {
+    addressType: 'Loop/UDP',
+    queuePairTypes: ['RU'],
+    operations: ['send', 'write', 'write-imm', 'read'],
+    ordering: ['ordered', 'unordered'],
+    reliable: true,
+    limits: {
+      ...{ maxQueuePairs: 64, maxMessageBytes: 0xffff_ffff, maxWorkRequests: 16_384 },
+      ...{ maxSegments: MAX_SEGMENTS, maxInlineBytes: MAX_INLINE, maxJobs: 4096, maxJobId: 0xff_ffff },
+    },
+    settings: [{ name: 'timeout', value: TIMEOUT, unit: 'ns', min: 1e5, max: 6e10, text: 'longest silence of a peer' }],
   },
-  createEngine: (services, config) => new LoopEngine(services, config),
+  drops: [
+    drop('malformed', 'shorter than the header, trimmed, or of an unknown kind'),
+    drop('stray', 'an answer that nobody waits for'),
+    drop('refused', 'a request to an engine that closes or has too much to send'),
+  ],
+  assignQpn: randomQpn,
+  createEngine: createLoopEngine,
 };

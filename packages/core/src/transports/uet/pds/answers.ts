@@ -11,6 +11,7 @@ import { FLAG_AR, FLAG_M, FLAG_RETX, FLAG_SYN, NextHeader, PdsRequest, REQ_CLEAR
 import { ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
+import type { Answer } from '../ses/target.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
 import { storedHeader, writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';

@@ -30,6 +30,7 @@ import { EVENT } from '../drops.ts';
 import { type Initiator, NO_MESSAGE, NOTHING_REFUSED } from '../ses/initiator.ts';
 import type { Message } from '../ses/message.ts';
 import { ResponseFields } from '../ses/response-fields.ts';
+import { returnHeader, writeReturn } from '../ses/return-data.ts';
 import type { Target } from '../ses/target.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { nackRow } from './nacks.ts';
@@ -328,42 +329,13 @@ export class Source {
       return;
     }
     if (kind === Kind.RETURN) {
-      this.#writeReturn(context, out, psn, flags);
-      return;
-    }
-    const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags);
-    out.length = length + this.#initiator.write(out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
-    this.#cleared(context);
-  }
-
-  /** Read data on its way back. */
-  #writeReturn(context: DeliveryContext, out: Packet, psn: number, flags: number): void {
-    const { slots } = context.returns!;
-    const i = psn & context.tx.mask;
-    const { view } = out;
-    const small = slots.small[i] === 1;
-    const at =
-      out.at +
-      writeRequest(out, context, psn, small ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA, flags);
-    const gone = this.#core.services.dma.target(slots.region[i]!) === undefined;
-    const length = gone ? 0 : slots.length[i]!;
-    const code = gone ? ReturnCode.BAD_MKEY : ReturnCode.OK;
-    const bytes = sesLength(small ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA);
-    for (let n = 0; n < bytes; n += 4) view.setUint32(at + n, 0);
-    view.setUint16(at, (SesResponseOpcode.RESPONSE_W_DATA << 8) | code);
-    if (small) {
-      ResponseDataSmall.payloadLength.set(view, at, length);
-      ResponseDataSmall.jobId.set(view, at, slots.jobId[i]!);
-      ResponseDataSmall.originalRequestPsn.set(view, at, slots.psn[i]!);
+      const { slots } = context.returns!;
+      const length = writeRequest(out, context, psn, returnHeader(slots, i), flags);
+      out.length = length + writeReturn(this.#core.services.dma, slots, i, out, out.at + length);
     } else {
-      ResponseData.jobId.set(view, at, slots.jobId[i]!);
-      ResponseData.readRequestMessageId.set(view, at, slots.messageId[i]!);
-      ResponseData.payloadLength.set(view, at, length);
-      ResponseData.modifiedLength.set(view, at, slots.total[i]!);
-      ResponseData.messageOffset.set(view, at, slots.messageOffset[i]!);
+      const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags);
+      out.length = length + this.#initiator.write(out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
     }
-    if (length > 0) out.gather(slots.region[i]!, slots.offset[i]!, length);
-    out.length = at + bytes - out.at;
     this.#cleared(context);
   }
 
