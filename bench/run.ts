@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   codec: { file: 'micro/codec.js', node: [], text: 'declared header fields against hand-written offsets' },
   engine: { file: 'engine/uet.js', node: ['--expose-gc'], text: 'the UET engine alone: ns and heap bytes per packet' },
   live: { file: 'live/live.js', node: [], text: 'two processes on loopback, beside libfabric where it is installed' },
+  raw: { file: 'live/raw.js', node: [], text: 'bare UDP and bare system calls: what the machine allows' },
 };
 
 const [name, ...options] = process.argv.slice(2);

@@ -1,4 +1,5 @@
 /** A device in the shape of `ibv_devinfo`. */
+import { findTransport } from '@verbena/core';
 import type { FoundDevice } from './host-devices.ts';
 
 /** The lines of one device; a blank one ends it. */
@@ -36,7 +37,7 @@ export function devinfoLines(device: FoundDevice, isVerbose: boolean): string[] 
   return [...lines, ''];
 }
 
-function verboseLines({ attributes: a }: FoundDevice): string[] {
+function verboseLines({ attributes: a, transport }: FoundDevice): string[] {
   return [
     field('max_mr_size', `0x${a.maxMrSize.toString(16)}`),
     field('max_qp', a.maxQp),
@@ -59,6 +60,10 @@ function verboseLines({ attributes: a }: FoundDevice): string[] {
     field('max_job_ids', a.maxJobIds),
     field('max_job_keys', a.maxJobKeys),
     field('max_addr_entries', a.maxAddrEntries),
+    '\tsettings (default, unit, range):',
+    ...(findTransport(transport)?.attributes.settings ?? []).map(
+      ({ name, value, unit, min, max, text }) => `\t\t${name} = ${value} ${unit} [${min}..${max}]: ${text}`,
+    ),
   ];
 }
 
