@@ -67,7 +67,7 @@ async function demo(asked: DemoOptions): Promise<void> {
       `\n${capture}: the traffic up to the first ${bytesText(CAPTURE_BYTES)}, for Wireshark or verbena decode`,
     );
     output.text(`finished in ${durationText((performance.now() - started) / 1e3)}. Next:\n`);
-    for (const line of NEXT) output.text(line.replace('FILE', capture));
+    for (const line of nextSteps(capture)) output.text(line);
   }
   output.json({ capture, ok });
   if (!ok)
@@ -151,12 +151,19 @@ function captureFile(): string {
   }
 }
 
-const NEXT = [
-  '  verbena decode FILE --frame 1-3         each field of the first packets',
-  '  verbena perf write-bw --loopback        how fast this machine is without loss',
-  '  verbena serve .                         a file server; then, in another terminal:',
-  '                                          verbena cp 127.0.0.1:package.json /tmp/',
-];
+/** Three commands to try, as they can be typed where this one was. */
+function nextSteps(capture: string): string[] {
+  // started by npm: the command is not on the search path
+  const verbena = process.env.npm_command === undefined ? 'verbena' : 'npx verbena';
+  const steps: readonly (readonly [string, string])[] = [
+    [`${verbena} decode ${capture} --frame 1-3`, 'each field of the first packets'],
+    [`${verbena} perf write-bw --loopback`, 'how fast this machine is without loss'],
+    [`${verbena} serve .`, 'a file server; then, in another terminal:'],
+    ['', `${verbena} cp 127.0.0.1:package.json /tmp/`],
+  ];
+  const width = Math.max(...steps.map(([command]) => command.length)) + 3;
+  return steps.map(([command, text]) => `  ${command.padEnd(width)}${text}`);
+}
 
 const CAPTURE_NAME = 'verbena-demo.pcapng';
 const CAPTURE_BYTES = 8 * 2 ** 20;
