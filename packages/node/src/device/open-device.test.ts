@@ -158,7 +158,7 @@ describe('live device', () => {
     await open({ address });
     const wrong = async (options: DeviceOptions) => {
       try {
-        await open(options);
+        await open({ address: nextAddress(), ...options });
         return 'opened';
       } catch (error) {
         return (error as { explain(): string }).explain();
