@@ -68,18 +68,18 @@ export class Initiator {
       message.sequence = this.#sequence++;
       message.tries = message.moves = message.strandings = 0;
       message.next = -1;
-      if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
-      if (work.status !== Status.SUCCESS) {
-        message.status = work.status;
-        this.finish(message);
-        continue;
-      }
       message.sesOpcode =
         work.opcode === WorkOpcode.RDMA_READ
           ? SesOpcode.READ
           : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
             ? SesOpcode.SEND
             : SesOpcode.WRITE;
+      if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
+      if (work.status !== Status.SUCCESS) {
+        message.status = work.status;
+        this.finish(message);
+        continue;
+      }
       message.packets = Math.max(1, Math.ceil(work.length / this.#mtu));
       return message;
     }
@@ -286,28 +286,9 @@ export class Initiator {
 
   /** Reports a message and gives it back. */
   finish(message: Message): void {
-    const { work } = message;
     if (message.qp !== 0) {
-      const completion = this.#completion;
-      completion.wrIdLo = work.wrIdLo;
-      completion.wrIdHi = work.wrIdHi;
-      completion.status = message.status;
-      completion.vendorStatus = message.vendorStatus;
-      completion.opcode =
-        work.opcode === WorkOpcode.RDMA_READ
-          ? CompletionOpcode.RDMA_READ
-          : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
-            ? CompletionOpcode.SEND
-            : CompletionOpcode.RDMA_WRITE;
-      completion.byteLength = message.status === Status.SUCCESS ? work.length : 0;
-      completion.hasImm = false;
-      completion.immLo = completion.immHi = 0;
-      completion.remoteQpn = work.remoteQpn;
-      completion.sourceId = 0;
-      completion.jobId = work.jobId;
-      completion.path = work.path;
       this.#core.count(EVENT.messages_sent);
-      this.#core.services.completeSend(message.qp, work.signaled, completion);
+      this.#report(message);
     }
     this.messages.release(message);
   }
@@ -423,26 +404,32 @@ export class Initiator {
       return;
     }
     // packets are out: the message stays until they are settled, but its owner hears now
+    this.#report(message);
+    message.qp = 0;
+  }
+
+  /** Tells the owner how the message ended. */
+  #report(message: Message): void {
     const completion = this.#completion;
-    completion.wrIdLo = message.work.wrIdLo;
-    completion.wrIdHi = message.work.wrIdHi;
-    completion.status = Status.WR_FLUSH_ERR;
-    completion.vendorStatus = 0;
-    completion.byteLength = 0;
-    completion.hasImm = false;
-    completion.remoteQpn = message.work.remoteQpn;
-    completion.jobId = message.work.jobId;
-    completion.path = message.work.path;
-    completion.sourceId = 0;
+    const { work } = message;
+    completion.wrIdLo = work.wrIdLo;
+    completion.wrIdHi = work.wrIdHi;
+    completion.status = message.status;
+    completion.vendorStatus = message.vendorStatus;
     completion.opcode =
       message.sesOpcode === SesOpcode.READ
         ? CompletionOpcode.RDMA_READ
         : message.sesOpcode === SesOpcode.SEND
           ? CompletionOpcode.SEND
           : CompletionOpcode.RDMA_WRITE;
-    const owner = message.qp;
-    message.qp = 0;
-    this.#core.services.completeSend(owner, message.work.signaled, completion);
+    completion.byteLength = message.status === Status.SUCCESS ? work.length : 0;
+    completion.hasImm = false;
+    completion.immLo = completion.immHi = 0;
+    completion.remoteQpn = work.remoteQpn;
+    completion.sourceId = 0;
+    completion.jobId = work.jobId;
+    completion.path = work.path;
+    this.#core.services.completeSend(message.qp, work.signaled, completion);
   }
 
   /** Takes the next message of the queue as the current one. */
