@@ -40,6 +40,7 @@ const EVENTS = [
   'received_requests',
   'sent_acks',
   'received_acks',
+  'received_controls',
   'sent_nacks',
   'received_nacks',
   'retransmitted_packets',

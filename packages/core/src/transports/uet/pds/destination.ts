@@ -139,6 +139,7 @@ export class Destination {
       if (!this.#admit(now, context, packet, psn, flags)) return;
       return this.#controlWithPsn(now, context, packet, type, psn, flags);
     }
+    core.count(EVENT.received_controls);
     const { rx } = context;
     switch (type) {
       case ControlType.ACK_REQUEST:
@@ -361,6 +362,7 @@ export class Destination {
       core.drop('control');
       return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
     }
+    core.count(EVENT.received_controls);
     context.rx.accept(psn, false);
     this.#answers.plainAck(context, packet, psn, context.rx.cack, flags);
     if (type === ControlType.CLOSE_REQUEST) this.#source.beginClose(now, context);
