@@ -9,20 +9,25 @@ import { checkBatch, type WorkTemplate } from './work-template.ts';
 export class PingPong implements Run {
   /** Messages received. */
   progress = 0;
-  /** When the first message was sent or arrived. */
+  /** When the first message after the warm-up was sent or arrived. */
   startedAt = 0;
   readonly #lane: PerfLane;
   readonly #receive: ReceiveTemplate;
   readonly #request: WorkTemplate;
   readonly #checks: boolean;
+  readonly #warmUp: number;
   #wanted: number;
   #sent = 0;
   #owed: number;
 
-  /** @param starts - the client has the first word */
-  constructor(lane: PerfLane, rounds: number, starts: boolean, checks: boolean) {
+  /**
+   * @param starts - the client has the first word
+   * @param warmUp - rounds before the clock starts, on top of `rounds`
+   */
+  constructor(lane: PerfLane, rounds: number, starts: boolean, checks: boolean, warmUp = 0) {
     this.#lane = lane;
-    this.#wanted = rounds;
+    this.#warmUp = warmUp;
+    this.#wanted = rounds + warmUp;
     this.#checks = checks;
     this.#owed = starts ? 1 : 0;
     this.#receive = fillReceives(lane);
@@ -54,7 +59,7 @@ export class PingPong implements Run {
   }
 
   #received(id: number, length: number): void {
-    if (this.progress === 0 && this.startedAt === 0) this.startedAt = performance.now();
+    if (this.progress === this.#warmUp && this.startedAt === 0) this.startedAt = performance.now();
     if (this.#checks) this.#check(id, length);
     this.progress++;
     this.#owed++;
@@ -63,7 +68,7 @@ export class PingPong implements Run {
 
   #send(): void {
     const { out, qp, size } = this.#lane;
-    if (this.startedAt === 0) this.startedAt = performance.now();
+    if (this.#sent === this.#warmUp && this.startedAt === 0) this.startedAt = performance.now();
     if (this.#checks) mark(out.bytes, size, this.#sent);
     this.#request.id = this.#sent;
     qp.post(this.#request);
