@@ -356,9 +356,10 @@ export class KernelDevice {
 type OwnCalls = 'closeContext' | 'counters' | 'census' | 'resources' | 'queryDevice' | 'queryPort';
 
 function checkOptions({ name, transport, payloadMtu, settings = {} }: KernelDeviceOptions): void {
-  if (!Number.isInteger(payloadMtu) || payloadMtu < 64 || payloadMtu > 65_000) {
+  const { maxPayloadMtu } = transport.attributes.limits;
+  if (!Number.isInteger(payloadMtu) || payloadMtu < MIN_PAYLOAD_MTU || payloadMtu > maxPayloadMtu) {
     throw new VerbsError('EINVAL', 'openDevice', `device ${name} cannot have packets of ${payloadMtu} payload bytes`, {
-      try: 'a whole number from 64 to 65000, the same at both ends',
+      try: `a whole number from ${MIN_PAYLOAD_MTU} to ${maxPayloadMtu}, the same at both ends`,
     });
   }
   for (const [key, value] of Object.entries(settings)) {
@@ -394,6 +395,7 @@ const WITHOUT_ENGINE: ReadonlySet<string> = new Set([
   'destroyCompletionQueue',
   'destroyQueuePair',
 ]);
+const MIN_PAYLOAD_MTU = 64;
 /** How late a timer may become while packets keep arriving. */
 const PATIENCE: Nanos = 5_000_000;
 /** Packets that one step sends before it looks at what arrived. */

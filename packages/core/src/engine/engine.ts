@@ -86,6 +86,8 @@ export interface EngineConfig {
 export interface TransportLimits {
   readonly maxQueuePairs: number;
   readonly maxMessageBytes: number;
+  /** Most payload of one packet, bytes. */
+  readonly maxPayloadMtu: number;
   readonly maxWorkRequests: number;
   readonly maxSegments: number;
   readonly maxInlineBytes: number;

@@ -56,7 +56,7 @@ function drain(cq: CompletionQueue) {
   return all;
 }
 
-describe('moving data', () => {
+describe('moving data (verbs/3.1, verbs/3.5, verbs/5.6)', () => {
   it('sends a message into a posted receive, with immediate data of 64 bits', () => {
     const { rig, a, b, toB } = pair();
     a.bytes.set([1, 2, 3, 4], 100);
@@ -168,7 +168,7 @@ describe('moving data', () => {
   });
 });
 
-describe('reaching remote memory', () => {
+describe('reaching remote memory (verbs/1.3, verbs/3.6)', () => {
   it.each([
     ['a wrong key', 0n, 0],
     ['behind the end', undefined, 65_536 - 7],
@@ -289,7 +289,7 @@ describe('life and death', () => {
   });
 });
 
-describe('queue pair numbers; verbs 5.8', () => {
+describe('queue pair numbers (verbs/5.8)', () => {
   const create = (a: ReturnType<typeof side>, options: Partial<QueuePairOptions>) =>
     a.pd.createQueuePair({ type: 'RU', sendCq: a.cq, recvCq: a.cq, sendDepth: 4, receiveDepth: 4, ...options });
 
@@ -342,7 +342,7 @@ describe('queue pair numbers; verbs 5.8', () => {
   });
 });
 
-describe('jobs; verbs 5.4', () => {
+describe('jobs and job keys (verbs/5.4, verbs/5.5)', () => {
   it('refuse ids that the wire would cut, and live ones', () => {
     const { a } = pair();
     for (const id of [0, -1, 1.5, 2 ** 24]) expect(thrown(() => a.context.createJob({ id })).code).toBe('EINVAL');
@@ -417,7 +417,7 @@ describe('wrong requests are explained', () => {
   });
 });
 
-describe('completion queues', () => {
+describe('completion queues and their events (verbs/6)', () => {
   it('overrun is an error that names the queue, and an event; the queue pairs go to ERR; verbs 6', async () => {
     const { rig, a, b } = pair({ entries: 4 });
     const toB = a.pd.createAddressHandle({ address: '10.0.0.2', qpn: b.qp.qpn });
@@ -488,7 +488,7 @@ describe('completion queues', () => {
   });
 });
 
-describe('a device', () => {
+describe('a device (verbs/4)', () => {
   it('says what it is, in the terms of ibv_devinfo; verbs 4', () => {
     const { a } = pair();
     expect(a.device.guid).toMatch(/^[0-9a-f]{16}$/);

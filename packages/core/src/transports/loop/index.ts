@@ -18,7 +18,7 @@ export const loop: Transport = {
     ordering: ['ordered', 'unordered'],
     reliable: true,
     limits: {
-      ...{ maxQueuePairs: 64, maxMessageBytes: 0xffff_ffff, maxWorkRequests: 16_384 },
+      ...{ maxQueuePairs: 64, maxMessageBytes: 0xffff_ffff, maxPayloadMtu: 65_000, maxWorkRequests: 16_384 },
       ...{ maxSegments: MAX_SEGMENTS, maxInlineBytes: MAX_INLINE, maxJobs: 4096, maxJobId: 0xff_ffff },
     },
     settings: [{ name: 'timeout', value: TIMEOUT, unit: 'ns', min: 1e5, max: 6e10, text: 'longest silence of a peer' }],

@@ -1,6 +1,7 @@
 /** What the UET engine can do, and its settings with their defaults. */
 import type { Setting, TransportAttributes } from '../../engine/engine.ts';
 import { MAX_INLINE, MAX_SEGMENTS } from '../../engine/work.ts';
+import { MAX_SES_PAYLOAD_BYTES } from '../../wire/uet/ses.ts';
 
 const setting = <const N extends string>(
   name: N,
@@ -60,6 +61,7 @@ export const ATTRIBUTES: TransportAttributes = {
   limits: {
     maxQueuePairs: 4096,
     maxMessageBytes: 0xffff_ffff,
+    maxPayloadMtu: MAX_SES_PAYLOAD_BYTES,
     maxWorkRequests: 16_384,
     maxSegments: MAX_SEGMENTS,
     maxInlineBytes: MAX_INLINE,

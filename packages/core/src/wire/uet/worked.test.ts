@@ -13,6 +13,9 @@ import { fromHex, toHex, type Worked } from './worked.testdata.ts';
 import { WORKED_PDS } from './worked-pds.testdata.ts';
 import { WORKED_SES } from './worked-ses.testdata.ts';
 
+// The examples have every packet type, flag and header of uet:pds/1.3, uet:pds/1.6, uet:pds/2.4, uet:pds/2.5,
+// uet:pds/2.6, uet:pds/2.8, uet:pds/2.9, uet:pds/2.10, uet:pds/2.11, uet:pds/2.14, uet:pds/2.15, uet:tss/3, uet:ses/2.2,
+// uet:ses/2.6, uet:ses/2.10 and uet:ses/2.11.
 describe.each([
   ['uet:pds/9', WORKED_PDS],
   ['uet:ses/10', WORKED_SES],

@@ -29,7 +29,7 @@ class Model {
 
 const step = fc.record({ what: fc.nat({ max: 8 }), n: fc.nat({ max: SLOTS + 3 }) });
 
-describe('send window (uet:pds/4.1, R187)', () => {
+describe('send window (uet:pds/4.1, uet:pds/4.10, R187)', () => {
   it('agrees with a plain model, also across 2^32', () => {
     fc.assert(
       fc.property(fc.constantFrom(...STARTS), fc.array(step, { maxLength: 120 }), (start, steps) => {

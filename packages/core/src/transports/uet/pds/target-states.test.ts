@@ -205,7 +205,7 @@ describe('target, CLOSED: everything else', () => {
   });
 });
 
-describe('target, ESTABLISHED', () => {
+describe('target, ESTABLISHED (uet:pds/4.3)', () => {
   it('refuses another source context or delivery mode, and drops another peer (uet:pds/2.12, R195)', () => {
     const bench = accepted();
     expectSent(bench, bench.exchange(bench.request(1, { spdcid: PEER + 1 })), [

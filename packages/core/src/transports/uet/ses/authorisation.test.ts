@@ -343,7 +343,7 @@ describe('a message that fails (uet:ses/3.1, uet:ses/8, N25)', () => {
   });
 });
 
-describe('completion status of the initiator for a return code (uet:ses/2.12)', () => {
+describe('completion status of the initiator for a return code (uet:ses/2.12, verbs/5.12)', () => {
   const answered = (bench: Bench, n: number, code: number, generation = 0) =>
     bench.give(
       bench.ack(n - 1, {

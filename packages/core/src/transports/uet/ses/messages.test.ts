@@ -125,7 +125,7 @@ describe('receives that do not fit', () => {
   });
 });
 
-describe('no receive is posted', () => {
+describe('no receive is posted (uet:ses/3.4)', () => {
   it('unordered: NO_MATCH, and later the receive takes a new message (uet:ses/3.1)', () => {
     const bench = accepted();
     const refused = bench.exchange(bench.request(1, { flags: AR, ses: sendSes({}) }));
@@ -229,7 +229,7 @@ describe('no receive is posted', () => {
   });
 });
 
-describe('reads (uet:pds/4.9, uet:ses/3)', () => {
+describe('reads (uet:pds/4.9, uet:ses/3.8)', () => {
   for (const length of [1, 16]) {
     it(`answers a read of ${length} bytes inside the acknowledgement, and a duplicate with the same bytes`, () => {
       const bench = accepted();
