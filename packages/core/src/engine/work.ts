@@ -89,6 +89,14 @@ export class ReceiveWork {
   status = 0;
   length = 0;
   readonly segments = new Segments();
+
+  copyFrom(other: ReceiveWork): void {
+    this.wrIdLo = other.wrIdLo;
+    this.wrIdHi = other.wrIdHi;
+    this.status = other.status;
+    this.length = other.length;
+    this.segments.copyFrom(other.segments);
+  }
 }
 
 /** A remote access to check: filled by the engine, answered in place. */

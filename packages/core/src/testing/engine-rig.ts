@@ -77,11 +77,7 @@ export class RigNode implements Services {
   takeReceive(qp: number, into: ReceiveWork): boolean {
     const next = this.receives.get(qp)?.shift();
     if (next === undefined) return false;
-    into.wrIdLo = next.wrIdLo;
-    into.wrIdHi = next.wrIdHi;
-    into.status = next.status;
-    into.length = next.length;
-    into.segments.copyFrom(next.segments);
+    into.copyFrom(next);
     return true;
   }
 

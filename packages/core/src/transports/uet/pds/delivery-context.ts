@@ -22,8 +22,6 @@ export class DeliveryContext {
   initiator = false;
   /** Job of an initiator's context; a target's context serves any. */
   jobId = 0;
-  /** Lookup key: at the initiator (path, mode, job), at the target (path, peer's PDCID). */
-  key = '';
   state: number = PdcState.CLOSED;
 
   // messages of the initiator, as a list through the message table

@@ -390,11 +390,7 @@ export class Destination {
     const id = small ? 0 : ResponseData.readRequestMessageId.get(view, at);
     const offset = small ? 0 : ResponseData.messageOffset.get(view, at);
     const code = ResponseData.returnCode.get(view, at);
-    const placed =
-      code === ReturnCode.OK
-        ? this.#initiator.data(now, context, id, offset, packet, at + header, length)
-        : this.#initiator.dataFailed(now, context, id, offset, code);
-    if (!placed) core.drop('response');
+    this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
     core.count(EVENT.received_requests);
     context.rx.accept(psn, false);
     context.ackOpcode = SesResponseOpcode.DEFAULT_RESPONSE;
@@ -411,7 +407,6 @@ export class Destination {
     const { answer } = this.#target;
     const stored = context.rx.store(psn);
     stored.opcode = answer.opcode;
-    stored.list = 0;
     stored.code = answer.code;
     stored.messageId = answer.messageId;
     stored.jobId = answer.jobId;

@@ -12,7 +12,6 @@ export class StoredResponse {
   psn = 0;
   used = false;
   opcode = 0;
-  list = 0;
   code = 0;
   messageId = 0;
   generation = 0;

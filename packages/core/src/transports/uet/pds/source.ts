@@ -24,12 +24,11 @@ import {
   pdsLength,
   sesLength,
 } from '../../../wire/uet/pds.ts';
-import { Response, ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
+import { Response, ResponseData, ResponseDataSmall, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import { type Initiator, NO_MESSAGE, NOTHING_REFUSED } from '../ses/initiator.ts';
 import type { Message } from '../ses/message.ts';
-import { ResponseFields } from '../ses/response-fields.ts';
 import { returnHeader, writeReturn } from '../ses/return-data.ts';
 import type { Target } from '../ses/target.ts';
 import type { DeliveryContext } from './delivery-context.ts';
@@ -47,7 +46,6 @@ export class Source {
   readonly #initiator: Initiator;
   readonly #target: Target;
   readonly #resubmit: (message: Message) => void;
-  readonly #response = new ResponseFields();
 
   /** @param resubmit - finds another context for a message whose own is gone */
   constructor(core: Core, initiator: Initiator, target: Target, resubmit: (message: Message) => void) {
@@ -398,15 +396,11 @@ export class Source {
     const { tx } = context;
     const i = psn & tx.mask;
     if (tx.kind[i] !== Kind.REQUEST) return;
-    const response = this.#response;
     const opcode = Response.opcode.get(view, at);
-    response.code = Response.returnCode.get(view, at);
+    const code = Response.returnCode.get(view, at);
     if (nextHeader === NextHeader.RESPONSE) {
       if (opcode === SesResponseOpcode.DEFAULT_RESPONSE || opcode === SesResponseOpcode.NO_RESPONSE) return;
-      response.explicit = opcode === SesResponseOpcode.RESPONSE;
-      response.generation = Response.riGeneration.get(view, at);
-      response.modifiedLength = Response.modifiedLength.get(view, at);
-      this.#initiator.answered(context, tx.ref[i]!, response);
+      this.#initiator.answered(context, tx.ref[i]!, code, Response.riGeneration.get(view, at));
       return;
     }
     const small = nextHeader === NextHeader.RESPONSE_DATA_SMALL;
@@ -415,11 +409,7 @@ export class Source {
     const id = this.#initiator.messages.at(tx.ref[i]!).messageId;
     if (at - packet.at + header + length > packet.length) return this.#core.drop('response');
     const offset = small ? 0 : ResponseData.messageOffset.get(view, at);
-    const placed =
-      response.code === ReturnCode.OK
-        ? this.#initiator.data(now, context, id, offset, packet, at + header, length)
-        : this.#initiator.dataFailed(now, context, id, offset, response.code);
-    if (!placed) this.#core.drop('response');
+    this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
   }
 
   /** SACK bitmap: what arrived out of order, and what is therefore missing. */

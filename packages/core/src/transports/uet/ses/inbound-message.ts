@@ -8,8 +8,6 @@ export class InboundMessage {
   opcode = 0;
   /** Device handle of the queue pair that it is for; 0 when it was refused before one was found. */
   qp = 0;
-  qpn = 0;
-  pd = 0;
   total = 0;
   /** Payload bytes seen, placed or refused. */
   received = 0;
@@ -39,7 +37,7 @@ export class InboundMessage {
     this.messageId = messageId;
     this.opcode = opcode;
     this.total = total;
-    this.qp = this.qpn = this.pd = this.received = this.failed = this.generation = this.accepted = 0;
+    this.qp = this.received = this.failed = this.generation = this.accepted = 0;
     this.hasImm = this.answered = false;
     this.immLo = this.immHi = 0;
   }

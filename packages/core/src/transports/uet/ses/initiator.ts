@@ -10,7 +10,7 @@ import { CompletionOpcode, Status, WorkOpcode } from '../../../engine/status.ts'
 import { type Nanos, NEVER } from '../../../engine/time.ts';
 import { CompletionRecord } from '../../../engine/work.ts';
 import { byteLength } from '../../../wire/header.ts';
-import { RequestStd, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
+import { RequestStd, ReturnCode, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import type { DeliveryContext } from '../pds/delivery-context.ts';
@@ -20,7 +20,6 @@ import type { LocalQueuePair } from '../queue-pairs.ts';
 import { returnCode } from '../return-codes.ts';
 import type { Message } from './message.ts';
 import { MessageTable } from './message-table.ts';
-import type { ResponseFields } from './response-fields.ts';
 
 const { ie, bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
 
@@ -39,11 +38,6 @@ export class Initiator {
     this.#mtu = core.config.payloadMtu;
     this.messages = new MessageTable(core.settings.maxMessages);
     this.#inlineRegion = core.services.dma.attach({ bytes: this.messages.inlineBytes, address: 0 });
-  }
-
-  /** Releases what the engine registered for itself. */
-  dispose(): void {
-    this.#core.services.dma.detach(this.#inlineRegion);
   }
 
   /**
@@ -121,8 +115,7 @@ export class Initiator {
   planTaken(context: DeliveryContext): void {
     const message = this.messages.at(this.planned.ref);
     message.unacked++;
-    if (this.planned.kind === Kind.ABORT) message.aborted = true;
-    else {
+    if (this.planned.kind !== Kind.ABORT) {
       message.sent++;
       if (message.sesOpcode === SesOpcode.READ && message.work.length > 0) context.readsInFlight++;
     }
@@ -135,6 +128,7 @@ export class Initiator {
    */
   write(out: Packet, at: number, kind: number, ref: number, offset: number, length: number): number {
     const { view } = out;
+    const { dma } = this.#core.services;
     const message = this.messages.at(ref);
     const { work } = message;
     const abort = kind === Kind.ABORT;
@@ -159,7 +153,7 @@ export class Initiator {
     headerData.hi.set(view, at, first ? (immediate ? work.immHi : 0) : length);
     headerData.lo.set(view, at, first ? (immediate ? work.immLo : 0) : offset);
     requestLength.set(view, at, work.length);
-    if (message.sesOpcode !== SesOpcode.READ && length > 0 && !this.#gather(message, out, offset, length)) {
+    if (message.sesOpcode !== SesOpcode.READ && length > 0 && !gather(dma, work.segments, offset, out, length)) {
       out.slices = 0;
       ie.set(view, at, 1); // the source memory is gone: the target must not use this packet
     }
@@ -175,20 +169,16 @@ export class Initiator {
   }
 
   /** A response came for one packet of a message; called before {@link acknowledged} of that packet. */
-  answered(context: DeliveryContext, ref: number, response: ResponseFields): void {
+  answered(context: DeliveryContext, ref: number, code: number, generation: number): void {
     const message = this.messages.at(ref);
-    const row = returnCode(response.code);
-    if (row.reaction === 'complete') {
-      if (response.modifiedLength < message.work.length && response.explicit)
-        message.modifiedLength = response.modifiedLength;
-      return;
-    }
+    const row = returnCode(code);
+    if (row.reaction === 'complete') return;
     if (message.status !== Status.SUCCESS) return; // the first error wins
     if (row.reaction === 'regenerate') {
       if (context.generations.size >= MAX_GENERATIONS) context.generations.clear();
-      context.generations.set(message.work.remoteQpn & RESOURCE, response.generation);
+      context.generations.set(message.work.remoteQpn & RESOURCE, generation);
     }
-    message.vendorStatus = response.code;
+    message.vendorStatus = code;
     const limit = this.#core.settings.maxRnrRetries;
     message.again = row.reaction !== 'fail' && message.tries < limit;
     message.status = row.status;
@@ -198,8 +188,26 @@ export class Initiator {
     if (context.ordered && message.again) context.stalled = true;
   }
 
+  /** A piece of a read came back, in an acknowledgement or in the return direction: data, or why there is none. */
+  returned(
+    now: Nanos,
+    context: DeliveryContext,
+    code: number,
+    id: number,
+    offset: number,
+    packet: Packet,
+    at: number,
+    length: number,
+  ): void {
+    const fits =
+      code === ReturnCode.OK
+        ? this.#data(now, context, id, offset, packet, at, length)
+        : this.#dataFailed(now, context, id, offset, code);
+    if (!fits) this.#core.drop('response');
+  }
+
   /** Read data arrived. @returns false when it fits no open read */
-  data(
+  #data(
     now: Nanos,
     context: DeliveryContext,
     id: number,
@@ -213,7 +221,12 @@ export class Initiator {
     const message = this.messages.at(ref);
     if (offset % this.#mtu !== 0 || length !== Math.min(this.#mtu, message.work.length - offset)) return false;
     context.readsInFlight--;
-    if (message.qp !== 0 && !this.#scatter(message, packet, offset, at, length) && message.status === Status.SUCCESS) {
+    const { dma } = this.#core.services;
+    if (
+      message.qp !== 0 &&
+      !scatter(dma, message.work.segments, offset, packet, at, length) &&
+      message.status === Status.SUCCESS
+    ) {
       message.status = Status.LOC_PROT_ERR;
     }
     message.received += length;
@@ -222,7 +235,7 @@ export class Initiator {
   }
 
   /** Read data could not be had: the target says why. */
-  dataFailed(now: Nanos, context: DeliveryContext, id: number, offset: number, code: number): boolean {
+  #dataFailed(now: Nanos, context: DeliveryContext, id: number, offset: number, code: number): boolean {
     const ref = context.reads.get(id);
     if (ref === undefined) return false;
     const message = this.messages.at(ref);
@@ -258,18 +271,16 @@ export class Initiator {
     context.stalled = false;
     const due: Message[] = [];
     let next = NEVER;
-    for (let i = context.retryHead; i >= 0; ) {
+    const head = context.retryHead;
+    context.retryHead = -1;
+    for (let i = head; i >= 0; ) {
       const message = this.messages.at(i);
       i = message.next;
-      if (context.ordered || message.retryAt <= now) due.push(message);
-      else next = Math.min(next, message.retryAt);
-    }
-    const waiting: Message[] = [];
-    for (let i = context.retryHead; i >= 0; i = this.messages.at(i).next) {
-      if (!due.includes(this.messages.at(i))) waiting.push(this.messages.at(i));
-    }
-    context.retryHead = -1;
-    for (const message of waiting) {
+      if (context.ordered || message.retryAt <= now) {
+        due.push(message);
+        continue;
+      }
+      next = Math.min(next, message.retryAt);
       message.next = context.retryHead;
       context.retryHead = message.index;
     }
@@ -477,16 +488,6 @@ export class Initiator {
       : Math.min(context.retryAt, message.retryAt);
     this.#core.wake(context, context.retryAt);
     this.#core.makeReady(context);
-  }
-
-  /** Names the bytes [offset, offset + length) of a message as slices. @returns false when a region is gone */
-  #gather(message: Message, out: Packet, offset: number, length: number): boolean {
-    return gather(this.#core.services.dma, message.work.segments, offset, out, length);
-  }
-
-  /** Places read data at [offset, offset + length) of a message. */
-  #scatter(message: Message, packet: Packet, offset: number, at: number, length: number): boolean {
-    return scatter(this.#core.services.dma, message.work.segments, offset, packet, at, length);
   }
 }
 

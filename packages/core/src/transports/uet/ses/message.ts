@@ -35,13 +35,11 @@ export class Message {
   vendorStatus = 0;
   /** It failed in a way that another try may repair. */
   again = false;
-  aborted = false;
   tries = 0;
   /** Times that no context was free for it. */
   strandings = 0;
   /** Number of times it was moved to another context. */
   moves = 0;
-  modifiedLength = -1;
   retryAt: Nanos = 0;
 
   constructor(index: number) {
@@ -52,7 +50,6 @@ export class Message {
   restart(): void {
     this.sent = this.unacked = this.acked = this.received = 0;
     this.status = this.vendorStatus = 0;
-    this.again = this.aborted = this.resent = false;
-    this.modifiedLength = -1;
+    this.again = this.resent = false;
   }
 }

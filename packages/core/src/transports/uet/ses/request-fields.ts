@@ -3,7 +3,7 @@ import { byteLength } from '../../../wire/header.ts';
 import { NextHeader } from '../../../wire/uet/pds.ts';
 import { RequestMedium, RequestMediumData, RequestSmall, RequestStd, RequestStdNext } from '../../../wire/uet/ses.ts';
 
-const { opcode, ver, ie, rel, hd, eom, som, messageId, riGeneration, jobId, pidOnFep, resourceIndex } = RequestStd;
+const { opcode, ver, ie, rel, hd, som, messageId, riGeneration, jobId, pidOnFep, resourceIndex } = RequestStd;
 const { bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
 const { payloadLength, messageOffset } = RequestStdNext;
 
@@ -15,7 +15,6 @@ export class RequestFields {
   ie = false;
   rel = false;
   hd = false;
-  eom = false;
   som = false;
   /** 0 for headers without one. */
   messageId = 0;
@@ -57,7 +56,6 @@ export class RequestFields {
     this.ie = ie.get(view, at) === 1;
     this.rel = rel.get(view, at) === 1;
     this.hd = hd.get(view, at) === 1;
-    this.eom = eom.get(view, at) === 1;
     this.som = som.get(view, at) === 1;
     this.generation = riGeneration.get(view, at);
     this.jobId = jobId.get(view, at);
@@ -90,7 +88,7 @@ export class RequestFields {
 
   #decodeShort(view: DataView, at: number, nextHeader: number): void {
     this.messageId = 0;
-    this.som = this.eom = true;
+    this.som = true;
     this.length = shortLength.get(view, at);
     this.at = 0;
     this.piece = this.length;

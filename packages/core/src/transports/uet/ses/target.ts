@@ -7,7 +7,7 @@
 import type { Packet } from '../../../engine/packet.ts';
 import { scatter } from '../../../engine/scatter.ts';
 import { Access, AccessFault, CompletionOpcode, Status } from '../../../engine/status.ts';
-import { CompletionRecord, Reach } from '../../../engine/work.ts';
+import { CompletionRecord, Reach, type ReceiveWork } from '../../../engine/work.ts';
 import { NackCode } from '../../../wire/uet/pds.ts';
 import { ReturnCode, SesOpcode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
@@ -129,20 +129,22 @@ export class Target {
     }
     if (!qp.hasSpare) return;
     qp.hasSpare = false;
-    this.#flushReceive(qp);
+    this.#endReceive(handle, qp.spare, Status.WR_FLUSH_ERR, 0, 0);
   }
 
-  /** A receive that was taken and that no message came for. */
-  #flushReceive(qp: LocalQueuePair): void {
+  /** Ends a receive without data. */
+  #endReceive(qp: number, receive: ReceiveWork, status: number, sourceId: number, jobId: number): void {
     const completion = this.#completion;
-    completion.wrIdLo = qp.spare.wrIdLo;
-    completion.wrIdHi = qp.spare.wrIdHi;
-    completion.status = Status.WR_FLUSH_ERR;
+    completion.wrIdLo = receive.wrIdLo;
+    completion.wrIdHi = receive.wrIdHi;
+    completion.status = status;
     completion.vendorStatus = 0;
     completion.opcode = CompletionOpcode.RECV;
-    completion.byteLength = completion.sourceId = completion.jobId = completion.path = 0;
+    completion.byteLength = completion.remoteQpn = completion.path = 0;
     completion.hasImm = false;
-    this.#core.services.completeReceive(qp.config.qp, completion);
+    completion.sourceId = sourceId;
+    completion.jobId = jobId;
+    this.#core.services.completeReceive(qp, completion);
   }
 
   /** Receives were posted: a disabled resource index opens again, under a new generation. */
@@ -174,16 +176,7 @@ export class Target {
       if (single) {
         this.#core.services.dma.place(this.#reach.region, this.#reach.regionOffset, packet, at, payload);
         this.#core.count(EVENT.messages_received);
-        if (request.hd)
-          this.#raiseWrite(
-            qp.config.qp,
-            request.immLo,
-            request.immHi,
-            length,
-            request.jobId,
-            request.initiator,
-            context.path,
-          );
+        if (request.hd) this.#raiseWrite(context, qp.config.qp, request, length);
         return;
       }
       const message = this.#open(context, qp);
@@ -262,11 +255,7 @@ export class Target {
     const message = this.#open(context, qp);
     if (message === undefined) return; // the receive stays for the next message
     qp.hasSpare = false;
-    message.receive.wrIdLo = qp.spare.wrIdLo;
-    message.receive.wrIdHi = qp.spare.wrIdHi;
-    message.receive.status = qp.spare.status;
-    message.receive.length = qp.spare.length;
-    message.receive.segments.copyFrom(qp.spare.segments);
+    message.receive.copyFrom(qp.spare);
     message.accepted = Math.min(message.total, message.receive.length);
     if (message.receive.status !== Status.SUCCESS) {
       this.#fail(message, message.receive.status);
@@ -295,10 +284,10 @@ export class Target {
       return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
     if (request.jobId !== message.jobId || request.resource !== message.resource || request.pid !== message.pid)
       return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
-    if (request.ie) return this.#breakOff(context, message, ReturnCode.INITIATOR_ERROR);
-    if (!this.#fits(request.length, request.at, request.piece, payload))
-      return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
     if (message.opcode === SesOpcode.SEND) {
+      if (request.ie) return this.#breakOff(context, message, ReturnCode.INITIATOR_ERROR);
+      if (!this.#fits(request.length, request.at, request.piece, payload))
+        return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
       this.#placeSend(context, message, packet, at, payload);
       return;
     }
@@ -353,17 +342,7 @@ export class Target {
     if (!message.complete) return;
     this.#core.count(EVENT.messages_received);
     if (message.opcode === SesOpcode.SEND) this.#raiseReceive(context, message);
-    else if (message.hasImm) {
-      this.#raiseWrite(
-        message.qp,
-        message.immLo,
-        message.immHi,
-        message.total,
-        message.jobId,
-        message.initiator,
-        context.path,
-      );
-    }
+    else if (message.hasImm) this.#raiseWrite(context, message.qp, message, message.total);
     this.#remove(context, message);
   }
 
@@ -386,15 +365,8 @@ export class Target {
     this.#core.services.completeReceive(message.qp, completion);
   }
 
-  #raiseWrite(
-    qp: number,
-    immLo: number,
-    immHi: number,
-    length: number,
-    jobId: number,
-    initiator: number,
-    path: number,
-  ): void {
+  /** @param said - what the first packet said: the packet itself, or the message that remembers it */
+  #raiseWrite(context: DeliveryContext, qp: number, said: RequestFields | InboundMessage, length: number): void {
     const completion = this.#completion;
     completion.wrIdLo = completion.wrIdHi = 0;
     completion.status = Status.SUCCESS;
@@ -402,12 +374,12 @@ export class Target {
     completion.opcode = CompletionOpcode.RECV_RDMA_WITH_IMM;
     completion.byteLength = length;
     completion.hasImm = true;
-    completion.immLo = immLo;
-    completion.immHi = immHi;
+    completion.immLo = said.immLo;
+    completion.immHi = said.immHi;
     completion.remoteQpn = 0;
-    completion.sourceId = initiator;
-    completion.jobId = jobId;
-    completion.path = path;
+    completion.sourceId = said.initiator;
+    completion.jobId = said.jobId;
+    completion.path = context.path;
     if (qp !== 0) this.#core.services.completeReceive(qp, completion);
   }
 
@@ -505,17 +477,7 @@ export class Target {
   /** Ends a receive in error, if the message had one. */
   #fail(message: InboundMessage, status: number): void {
     if (message.opcode !== SesOpcode.SEND || message.qp === 0 || message.failed !== 0) return;
-    const completion = this.#completion;
-    completion.wrIdLo = message.receive.wrIdLo;
-    completion.wrIdHi = message.receive.wrIdHi;
-    completion.status = status;
-    completion.vendorStatus = 0;
-    completion.opcode = CompletionOpcode.RECV;
-    completion.byteLength = 0;
-    completion.hasImm = false;
-    completion.sourceId = message.initiator;
-    completion.jobId = message.jobId;
-    this.#core.services.completeReceive(message.qp, completion);
+    this.#endReceive(message.qp, message.receive, status, message.initiator, message.jobId);
   }
 
   /** The message under way that the packet belongs to. What fits one packet needs no id, so 0 is none there. */
@@ -552,7 +514,6 @@ export class Target {
     message.pid = request.pid;
     if (qp !== undefined) {
       message.qp = qp.config.qp;
-      message.pd = qp.config.pd;
     }
     message.next = context.inbound;
     context.inbound = message;
