@@ -20,12 +20,6 @@ export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number | bigint;
   munmap(address: number, length: number): number;
   memcpy(to: number, from: number, length: number): void;
-  memfd_create(name: string, flags: number): number;
-  ftruncate(fd: number, length: number): number;
-  eventfd(value: number, flags: number): number;
-  read(fd: number, address: number, length: number): number;
-  write(fd: number, address: number, length: number): number;
-  poll(entries: number, count: number, timeoutMs: number): number;
   /** The error of the last call; read it before any other call. */
   errno(): number;
   /** Foreign memory as a buffer, without copying. The memory must outlive every use. */
@@ -128,12 +122,6 @@ const PROTOTYPES: Record<string, readonly string[]> = {
   mmap: ['uintptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'],
   munmap: ['int', 'uintptr_t', 'size_t'],
   memcpy: ['void', 'uintptr_t', 'uintptr_t', 'size_t'],
-  memfd_create: ['int', 'str', 'uint32_t'],
-  ftruncate: ['int', 'int', 'int64_t'],
-  eventfd: ['int', 'uint32_t', 'int'],
-  read: ['int', 'int', 'uintptr_t', 'size_t'],
-  write: ['int', 'int', 'uintptr_t', 'size_t'],
-  poll: ['int', 'uintptr_t', 'uint64_t', 'int'],
 };
 
 /** Numbers of Linux on x64 and arm64, which agree on all of these. */
@@ -170,9 +158,6 @@ export const LINUX = {
   MAP_FIXED: 0x10,
   MAP_ANONYMOUS: 0x20,
   MAP_NORESERVE: 0x4000,
-  EFD_NONBLOCK: 0x800,
-  EFD_CLOEXEC: 0x80000,
-  POLLIN: 1,
 } as const;
 
 export const ERRNO = {
