@@ -4,9 +4,9 @@
  *   programs  cli
  *   hosts     node                      testing (the simulated host)
  *   assembly  catalog
- *   API       verbs            observe
- *   objects   device     transports/* - cc
- *   contract    engine          wire, abi
+ *   API       verbs (user half)       soft (the driver of software devices)
+ *   objects   device                  transports/* - cc
+ *   contract  uapi                    engine, abi       wire
  *   ground              base
  */
 const core = '^packages/core/src';
@@ -24,16 +24,17 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: { pathNot: '\\.test\\.ts$' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     layer('base', []),
+    layer('uapi', ['base']),
     layer('wire', ['base']),
     layer('abi', ['engine', 'base']),
     layer('engine', ['base']),
     layer('cc', ['engine', 'base']),
     layer('transports/loop', ['engine', 'wire', 'cc', 'base']),
     layer('transports/uet', ['engine', 'wire', 'cc', 'base']),
-    layer('device', ['engine', 'abi', 'base']),
-    layer('verbs', ['device', 'engine', 'abi', 'base']),
-    layer('observe', ['wire', 'engine', 'base']),
-    layer('testing', ['verbs', 'device', 'engine', 'observe', 'wire', 'abi', 'base']),
+    layer('device', ['uapi', 'engine', 'base']),
+    layer('soft', ['device', 'uapi', 'engine', 'abi', 'base']),
+    layer('verbs', ['device', 'uapi', 'engine', 'abi', 'base']),
+    layer('testing', ['verbs', 'soft', 'device', 'uapi', 'engine', 'wire', 'abi', 'base']),
     {
       name: 'catalog-alone',
       severity: 'error',

@@ -8,10 +8,9 @@
  * A citation is `uet:pds/3.4`, `uet:ses/1.4`, `verbs/5.8` or a requirement id such as `R026`, in a comment or in the
  * name of a test.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { sourceFiles } from './citations/source-files.ts';
 
 interface Row {
   readonly source: Set<string>;
@@ -22,25 +21,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDERS = ['packages', 'testing', 'fuzz'];
 const CITATION = /\b(?:uet:(?:pds|ses|tss|cms)|verbs)\/\d+(?:\.\d+)*|\bR\d{3}\b/g;
 
-function* files(folder: string): IterableIterator<string> {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.name === 'node_modules' || entry.name === 'dist') continue;
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* files(path);
-    else if (entry.name.endsWith('.ts')) yield path;
-  }
-}
-
 function collect(): Map<string, Row> {
   const rows = new Map<string, Row>();
-  for (const folder of FOLDERS) {
-    for (const path of files(join(ROOT, folder))) {
-      const isTest = /\.(test|testdata)\.ts$|\/testing\/|^testing|^fuzz/.test(relative(ROOT, path));
-      for (const [citation] of readFileSync(path, 'utf8').matchAll(CITATION)) {
-        const row = rows.get(citation) ?? { source: new Set(), tests: new Set() };
-        rows.set(citation, row);
-        (isTest ? row.tests : row.source).add(relative(ROOT, path));
-      }
+  for (const { path, text, isTest } of sourceFiles(ROOT, FOLDERS)) {
+    for (const [citation] of text.matchAll(CITATION)) {
+      const row = rows.get(citation) ?? { source: new Set(), tests: new Set() };
+      rows.set(citation, row);
+      (isTest ? row.tests : row.source).add(path);
     }
   }
   return rows;

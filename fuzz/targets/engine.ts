@@ -43,7 +43,7 @@ class EngineRun {
     this.#random = random;
     this.#pool = [...state.packets.map(({ bytes }) => bytes), ...corpus];
     this.#facts = facts;
-    this.#notices = state.bed.ends.map(({ node }) => new Notice(node.kernel.engine.counters));
+    this.#notices = state.bed.ends.map(({ node }) => new Notice(node.kernel.links[0]!.engine.counters));
   }
 
   attack(i: number): void {
@@ -97,7 +97,7 @@ class EngineRun {
 
   #checkTables(): void {
     for (const { node } of this.#state.bed.ends) {
-      const grown = Object.entries(node.kernel.census()).find(([, count]) => count > MAX_CENSUS);
+      const grown = Object.entries(node.registered.census()).find(([, count]) => count > MAX_CENSUS);
       if (grown !== undefined) throw new Error(`${grown[0]} of node ${node.index} grew to ${grown[1]}`);
     }
   }

@@ -52,7 +52,7 @@ class Target {
 
   constructor(transport: Transport, settings: Readonly<Record<string, number>>) {
     this.state = captureTraffic(transport, SEED, settings);
-    this.#notices = this.state.bed.ends.map(({ node }) => new Notice(node.kernel.engine.counters));
+    this.#notices = this.state.bed.ends.map(({ node }) => new Notice(node.kernel.links[0]!.engine.counters));
   }
 
   /** @returns what went wrong */
@@ -69,7 +69,7 @@ class Target {
     if (!notice.arrived) return 'the packet did not arrive';
     if (!notice.noticed) return 'the packet vanished: no counter tells what became of it';
     if (this.#attacks++ % CENSUS_EVERY !== 0) return undefined;
-    const census = Object.entries(pump.node(to).kernel.census()).find(([, count]) => count > MAX_CENSUS);
+    const census = Object.entries(pump.node(to).registered.census()).find(([, count]) => count > MAX_CENSUS);
     return census === undefined ? undefined : `${census[0]} grew to ${census[1]}`;
   }
 

@@ -7,4 +7,16 @@ export { type ErrorCode, type ErrorFacts, isVerbsError, VerbsError } from './bas
 export { findTransport, TRANSPORTS } from './catalog.ts';
 export * from './device/index.ts';
 export * from './engine/index.ts';
+export * from './soft/index.ts';
+export {
+  type Cell,
+  decodeAnswer,
+  encodeRequest,
+  MAX_MESSAGE_BYTES,
+  MemoryKind,
+  type Message,
+  type Row,
+  UAPI,
+} from './uapi/index.ts';
+export { MANAGEMENT } from './uapi/management/index.ts';
 export * from './verbs/index.ts';

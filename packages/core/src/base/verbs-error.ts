@@ -1,3 +1,7 @@
+import type { ErrorCode } from './errno.ts';
+
+export type { ErrorCode } from './errno.ts';
+
 /**
  * A wrong call, explained: what was asked, on which object, what is wrong, what would work.
  * Match on `code`; the text may change. Identity survives two copies of the library (see {@link isVerbsError}).
@@ -35,22 +39,6 @@ export interface ErrorFacts {
   readonly try?: string;
   readonly see?: string;
 }
-
-export type ErrorCode =
-  | 'EINVAL'
-  | 'EBUSY'
-  | 'EEXIST'
-  | 'ENOENT'
-  | 'ENOMEM'
-  | 'ENOSPC'
-  | 'EPERM'
-  | 'EACCES'
-  | 'EIO'
-  | 'EOPNOTSUPP'
-  | 'EADDRINUSE'
-  | 'EADDRNOTAVAIL'
-  | 'ETIMEDOUT'
-  | 'EAGAIN';
 
 export function isVerbsError(thrown: unknown): thrown is VerbsError {
   return typeof thrown === 'object' && thrown !== null && MARK in thrown;

@@ -5,10 +5,28 @@
 import type { Packet } from './packet.ts';
 
 export interface DmaTarget {
+  /** The memory; empty where `remote` reaches it. */
   readonly bytes: Uint8Array;
   /** Address for system calls that gather from this region; 0 where the host must copy instead. */
   readonly address: number;
+  /** Memory of another process, which is copied to and from. */
+  readonly remote?: RemoteMemoryAccess;
+  /** Where the region begins there. */
+  readonly base?: number;
+  /** Bytes, where `bytes` does not say. */
+  readonly length?: number;
 }
+
+/** Reaches memory of another process. Every transfer is whole or has failed. */
+export interface RemoteMemoryAccess {
+  /** @returns false when it could not be read, wholly or in part */
+  read(address: number, into: Uint8Array, at: number, length: number): boolean;
+  /** @returns false when it could not be written, wholly or in part */
+  write(address: number, from: Uint8Array, at: number, length: number): boolean;
+}
+
+/** Bytes of a target. */
+export const targetLength = (target: DmaTarget): number => target.length ?? target.bytes.length;
 
 /**
  * Region numbers carry a generation above a 16-bit slot, so a number that outlives its region names nothing
@@ -56,9 +74,15 @@ export class DmaSpace {
    */
   place(region: number, offset: number, packet: Packet, at: number, length: number): boolean {
     if (length === 0) return true;
-    const target = this.target(region)?.bytes;
-    if (target === undefined || offset > target.length - length) return false;
+    const found = this.target(region);
+    if (found === undefined) return false;
     const source = packet.bytes;
+    if (found.remote !== undefined) {
+      if (offset > (found.length ?? 0) - length) return false;
+      return found.remote.write((found.base ?? 0) + offset, source, at, length);
+    }
+    const target = found.bytes;
+    if (offset > target.length - length) return false;
     if (length <= SMALL_COPY) {
       for (let i = 0; i < length; i++) target[offset + i] = source[at + i]!;
     } else {
@@ -70,8 +94,14 @@ export class DmaSpace {
   /** Copies memory out, for hosts that do not gather. @returns false when the region is gone or too short */
   fetch(region: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
     if (length === 0) return true;
-    const source = this.target(region)?.bytes;
-    if (source === undefined || offset > source.length - length) return false;
+    const found = this.target(region);
+    if (found === undefined) return false;
+    if (found.remote !== undefined) {
+      if (offset > (found.length ?? 0) - length) return false;
+      return found.remote.read((found.base ?? 0) + offset, into, at, length);
+    }
+    const source = found.bytes;
+    if (offset > source.length - length) return false;
     if (length <= SMALL_COPY) {
       for (let i = 0; i < length; i++) into[at + i] = source[offset + i]!;
     } else {

@@ -69,6 +69,8 @@ export interface Engine {
   readonly counters: Counters;
   /** Live protocol state for tools and leak checks: name to count. */
   census(): Record<string, number>;
+  /** Connection state that no handle names, as rows for tools: `path`, `id`, `state` and what else it has. */
+  connections?(): readonly Readonly<Record<string, string | number | boolean>>[];
 }
 
 /** What a host tells an engine about itself. */

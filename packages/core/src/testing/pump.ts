@@ -8,10 +8,10 @@
  *   pump.drive({ until: () => completions.length === 10 });
  */
 
-import type { DeviceLimits } from '../device/limits.ts';
 import type { Engine, Transport } from '../engine/engine.ts';
 import { type Nanos, NEVER, SECOND } from '../engine/time.ts';
 import type { PeerAddress } from '../engine/wire-host.ts';
+import type { DeviceLimits } from '../soft/limits.ts';
 import { Agenda } from './agenda.ts';
 import type { LinkFaults } from './faults.ts';
 import { type Link, MAX_NODES, Network } from './network.ts';
@@ -171,9 +171,9 @@ export class Pump {
     });
     for (const node of this.nodes) node.closed = true;
     this.drive({ limitNs: SECOND });
-    for (const { kernel, dead, index } of this.nodes) {
+    for (const { registered, dead, index } of this.nodes) {
       if (dead) continue;
-      const left = Object.entries(kernel.census()).filter(([name, count]) => count !== 0 && !MAY_STAY.has(name));
+      const left = Object.entries(registered.census()).filter(([name, count]) => count !== 0 && !MAY_STAY.has(name));
       if (left.length > 0) this.fail(`node ${index} still holds ${left.map((one) => one.join(' ')).join(', ')}`);
     }
   }
@@ -185,7 +185,7 @@ export class Pump {
       `${text}`,
       `  transport ${this.transport.name}, seed ${this.seed}, at ${this.now / 1e6} ms, ${this.network.inFlight} packets in flight`,
       ...counters.map((line) => `  ${line}`),
-      ...this.nodes.map(({ index, kernel }) => `  node ${index}: ${nonZero(kernel.census())}`),
+      ...this.nodes.map(({ index, registered }) => `  node ${index}: ${nonZero(registered.census())}`),
       this.trace.dump(this.transport.name),
     ];
     throw new SimulationError(lines.join('\n'));
@@ -263,7 +263,7 @@ export class Pump {
       },
       release: (one) => this.network.release(one),
       carry: (now, to, bytes, length, packet) => {
-        const { engine } = this.node(index).kernel;
+        const { engine } = this.node(index).kernel.links[0]!;
         this.#burst = now === this.#burstAt ? this.#burst + 1 : 1;
         this.#burstAt = now;
         if (this.#burst > MAX_BURST)

@@ -5,7 +5,7 @@ import { VerbsObject } from './verbs-object.ts';
 export class AddressHandle extends VerbsObject {
   readonly pd: ProtectionDomain;
   /** Number by which requests in the ring name it. */
-  readonly handle: number;
+  readonly number: number;
   /** The peer's address as text. */
   readonly address: string;
   readonly port: number;
@@ -13,15 +13,18 @@ export class AddressHandle extends VerbsObject {
   readonly qpn: number;
   /** The device's path to the peer, as completions name it. */
   readonly path: number;
+  readonly #handle: number;
 
   constructor(
     pd: ProtectionDomain,
     handle: number,
+    number: number,
     to: { readonly address: string; readonly port: number; readonly qpn: number; readonly path: number },
   ) {
     super(pd.context);
     this.pd = pd;
-    this.handle = handle;
+    this.#handle = handle;
+    this.number = number;
     this.address = to.address;
     this.port = to.port;
     this.qpn = to.qpn;
@@ -38,6 +41,6 @@ export class AddressHandle extends VerbsObject {
   }
 
   protected destroyHandle(): void {
-    this.context.port.call('destroyAddressHandle', { context: this.context.handle, handle: this.handle });
+    this.context.call('AH', 'DESTROY', { handle: this.#handle });
   }
 }

@@ -2,7 +2,12 @@
 
 import { parseAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
-import type { RawAddress } from '../device/kernel-calls.ts';
+
+/** Address and port as they cross; port 0 stands for the transport's own. */
+export interface RawAddress {
+  readonly address: Uint8Array;
+  readonly port: number;
+}
 
 /** Reads the text of an address. Port 0 stands for the transport's own. */
 export function rawAddress(call: string, to: { readonly address: string; readonly port?: number }): RawAddress {

@@ -16,14 +16,17 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   readonly handle: number;
   /** Completions that it holds. */
   readonly entries: number;
+  /** What it is woken by. */
+  readonly #wake: number;
   readonly #ring: Ring;
   readonly #one = new CompletionBatch(1);
   readonly #peer = (to: number): string => this.#peerText(to);
   #consumed = 0;
 
-  private constructor(context: Context, handle: number, ring: Ring) {
+  private constructor(context: Context, handle: number, wake: number, ring: Ring) {
     super(context);
     this.handle = handle;
+    this.#wake = wake;
     this.entries = ring.size;
     this.#ring = ring;
     context.name(handle, this);
@@ -40,9 +43,10 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     const size = ringSize(entries);
     const bytes = port.memory.allocate(ringBytes(size, CompletionEntry.bytes));
     try {
-      const args = { context: context.handle, ring: port.memory.share(bytes), entries: size };
-      const { cq } = port.call('createCompletionQueue', args);
-      return new CompletionQueue(context, cq, new Ring(bytes, size, CompletionEntry.bytes));
+      const attachments: unknown[] = [];
+      const ring = port.memory.name(context, bytes, attachments);
+      const { handle, wake } = context.call('CQ', 'CREATE', { ring, entries: size }, attachments);
+      return new CompletionQueue(context, handle, wake, new Ring(bytes, size, CompletionEntry.bytes));
     } catch (thrown) {
       port.memory.release(bytes);
       throw thrown;
@@ -64,7 +68,7 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
       available = (ring.producer() - this.#consumed) | 0;
       if (available === 0) {
         batch.count = 0;
-        if (ring.error() !== RingError.NONE) this.#throwError();
+        if (ring.error() !== RingError.NONE || this.context.port.failure !== '') this.#throwError();
         return 0;
       }
     }
@@ -132,10 +136,10 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
 
   protected destroyHandle(): void {
     const { port } = this.context;
-    port.call('destroyCompletionQueue', { context: this.context.handle, cq: this.handle });
+    this.context.call('CQ', 'DESTROY', { handle: this.handle });
     this.context.disown(this, this.handle);
     port.memory.release(this.#ring.bytes);
-    port.wake(this.handle);
+    port.wake(this.#wake);
   }
 
   #read(batch: CompletionBatch, row: number, at: number): void {
@@ -160,7 +164,9 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   }
 
   #ready(): boolean {
-    return !this.isOpen || this.#ring.producer() !== this.#consumed || this.#ring.error() !== RingError.NONE;
+    const ring = this.#ring;
+    if (!this.isOpen || ring.producer() !== this.#consumed || ring.error() !== RingError.NONE) return true;
+    return this.context.port.failure !== '';
   }
 
   #endOf(timeoutMs: number | undefined): number {
@@ -181,11 +187,11 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     if (left <= 0) {
       throw new VerbsError('ETIMEDOUT', 'wait', `no completion within ${timeoutMs} ms`, { object: this.describe() });
     }
-    if (signal === undefined) return port.wait(this.handle, left);
-    const wake = () => port.wake(this.handle);
+    if (signal === undefined) return port.wait(this.#wake, left);
+    const wake = () => port.wake(this.#wake);
     signal.addEventListener('abort', wake);
     try {
-      if (!signal.aborted) await port.wait(this.handle, left);
+      if (!signal.aborted) await port.wait(this.#wake, left);
     } finally {
       signal.removeEventListener('abort', wake);
     }
@@ -204,16 +210,22 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   }
 
   #peerText(to: number): string {
-    const peer = this.context.isOpen ? this.context.port.call('peer', { path: to }) : undefined;
-    return peer === undefined ? `path ${to}` : `${formatAddress(peer.address)} port ${peer.port}`;
+    const { address, port } = this.context.isOpen ? this.context.call('DEVICE', 'QUERY_PATH', { path: to }) : {};
+    return address === undefined ? `path ${to}` : `${formatAddress(address)} port ${port}`;
   }
 
   #throwError(): never {
-    if (this.#ring.error() === RingError.DEVICE) {
-      throw new VerbsError('EIO', 'poll', 'the device failed', {
-        object: this.describe(),
-        try: 'close the device and open it again',
-      });
+    const { failure } = this.context.port;
+    if (this.#ring.error() === RingError.DEVICE || failure !== '') {
+      throw new VerbsError(
+        'EIO',
+        'poll',
+        failure === '' ? 'the device failed or is gone' : `the device is gone: ${failure}`,
+        {
+          object: this.describe(),
+          try: 'close the device and open it again',
+        },
+      );
     }
     throw new VerbsError('EIO', 'poll', `completion queue overrun: more than ${this.entries} completions waited`, {
       object: this.describe(),

@@ -1,12 +1,15 @@
 /** A program's view of a device: everything that it makes there hangs below, and ends with it. */
 import { DOORBELL_PAGE_BYTES, DoorbellPage } from '../abi/doorbell-page.ts';
-import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
-import type { DeviceAttributes, PortAttributes } from '../device/attributes.ts';
-import { eventRow } from '../device/events.ts';
+import { type EventRow, EventValue, eventRow } from '../device/events.ts';
+import { UAPI, type UapiObject } from '../uapi/index.ts';
+import { decodeAnswer, encodeRequest } from '../uapi/message.ts';
+import { handlesOf, type Input, type Method, type ObjectSchema, type Output } from '../uapi/schema.ts';
+import { type DeviceAttributes, deviceAttributes, type PortAttributes, portAttributes } from './attributes.ts';
 import { CompletionQueue } from './completion-queue.ts';
 import { Job } from './job.ts';
 import type { KernelPort } from './kernel-port.ts';
+import { MemoryList } from './memory-list.ts';
 import { ProtectionDomain } from './protection-domain.ts';
 import type { VerbsObject } from './verbs-object.ts';
 
@@ -16,7 +19,7 @@ export interface DeviceEvent {
   readonly name: string;
   readonly value: number;
   readonly text: string;
-  readonly about: 'cq' | 'qp' | 'port' | 'device';
+  readonly about: EventRow['about'];
   /** Handle of the object; 0 for the device. */
   readonly handle: number;
   /** The object where this context knows it. */
@@ -25,28 +28,44 @@ export interface DeviceEvent {
 
 export class Context implements Disposable {
   readonly port: KernelPort;
-  readonly handle: number;
+  /** Number in the headers of its calls. */
+  readonly number: number;
+  /** Number of the device's driver: the user half must be made for it. */
+  readonly driver: number;
   /** The bells of this context. */
   readonly page: DoorbellPage;
   readonly attributes: DeviceAttributes;
   /** In the order of creation. */
   readonly #objects = new Set<VerbsObject>();
   readonly #byHandle = new Map<number, VerbsObject>();
-  readonly #memory = new Map<ArrayBufferLike, Allocation>();
-  readonly #pageBytes: Uint8Array;
+  readonly #memory = new MemoryList();
+  readonly #pageBytes: Uint8Array | undefined;
+  readonly #eventWake: number;
   readonly #onClose: ((context: Context) => void) | undefined;
   #open = true;
+  /** What came beside the last answer. */
+  #replied: readonly unknown[] = NOTHING;
 
-  constructor(port: KernelPort, onClose?: (context: Context) => void) {
+  /**
+   * For hosts and drivers' user halves; programs call `device.open()`.
+   *
+   * @param device - name of the device; the only one when left out
+   * @throws VerbsError as DEVICE.OPEN says
+   */
+  constructor(port: KernelPort, device?: string, onClose?: (context: Context) => void) {
     this.port = port;
     this.#onClose = onClose;
-    this.#pageBytes = port.memory.allocate(DOORBELL_PAGE_BYTES);
-    this.page = new DoorbellPage(this.#pageBytes);
+    const bytes = encodeRequest(UAPI.DEVICE, UAPI.DEVICE.methods.OPEN, { device });
+    const opened = decodeAnswer(UAPI.DEVICE.methods.OPEN, port.invoke({ bytes, attachments: [] }).bytes);
+    this.number = opened.context;
+    this.driver = opened.driver;
+    this.#eventWake = opened.wake;
     try {
-      this.attributes = port.call('queryDevice', {});
-      this.handle = port.call('openContext', { page: port.memory.share(this.#pageBytes) }).context;
+      this.#pageBytes = opened.page === 0 ? undefined : this.map(opened.page, opened.pageBytes);
+      this.page = new DoorbellPage(this.#pageBytes ?? new Uint8Array(DOORBELL_PAGE_BYTES));
+      this.attributes = this.queryDevice();
     } catch (thrown) {
-      port.memory.release(this.#pageBytes);
+      this.call('DEVICE', 'CLOSE', {});
       throw thrown;
     }
   }
@@ -67,7 +86,7 @@ export class Context implements Disposable {
       throw new VerbsError('EINVAL', 'allocate', `${bytes} is not a number of bytes`, { try: 'a whole number from 1' });
     }
     const made = this.port.memory.allocate(bytes);
-    this.#memory.set(made.buffer, { bytes: made, regions: 0 });
+    this.#memory.add(made);
     return made;
   }
 
@@ -77,7 +96,7 @@ export class Context implements Disposable {
    * @throws VerbsError `EINVAL` not from `allocate` of this context · `EBUSY` it is registered
    */
   release(bytes: Uint8Array): void {
-    const held = this.#memory.get(bytes.buffer);
+    const held = this.#memory.find(bytes);
     if (held === undefined || held.bytes.byteOffset !== bytes.byteOffset || held.bytes.length !== bytes.length) {
       throw new VerbsError(
         'EINVAL',
@@ -94,14 +113,14 @@ export class Context implements Disposable {
         try: 'region.deregister() first',
       });
     }
-    this.#memory.delete(bytes.buffer);
+    this.#memory.delete(held);
     this.port.memory.release(held.bytes);
   }
 
   /** @throws VerbsError ENOSPC the device has no more */
   allocatePd(): ProtectionDomain {
     this.#check('allocatePd');
-    return new ProtectionDomain(this, this.port.call('allocatePd', { context: this.handle }).pd);
+    return new ProtectionDomain(this, this.call('PD', 'ALLOC', {}).handle);
   }
 
   /**
@@ -121,31 +140,94 @@ export class Context implements Disposable {
    *
    * @throws VerbsError `EINVAL` id 0 or above the transport's largest · `EEXIST` a live job has this id
    */
-  createJob(options: { readonly id: number; readonly maxAddresses?: number }): Job {
+  createJob(options: {
+    readonly id: number;
+    readonly maxAddresses?: number;
+    /** For tools, unique. */
+    readonly name?: string;
+    /** Address entry, and so the protocol. Default 0. */
+    readonly sgidIndex?: number;
+  }): Job {
     this.#check('createJob');
-    const { job, maxAddresses } = this.port.call('createJob', { context: this.handle, ...options });
-    return new Job(this, job, options.id, maxAddresses);
+    const { handle, entries } = this.call('JOB', 'ALLOC', options);
+    return new Job(this, handle, options.id, entries);
+  }
+
+  /**
+   * Joins a job by a capability that a holder of the job exported.
+   *
+   * @throws VerbsError `EBADF` no capability, or a revoked one · `EINVAL` not 32 bytes
+   */
+  importJob(token: Uint8Array, options: { readonly sgidIndex?: number } = {}): Job {
+    this.#check('importJob');
+    const { handle, entries } = this.call('JOB', 'IMPORT', { token, ...options });
+    return new Job(this, handle, 0, entries);
   }
 
   queryDevice(): DeviceAttributes {
-    return this.port.call('queryDevice', {});
+    return deviceAttributes(this.call('DEVICE', 'QUERY', {}).attributes);
   }
 
-  queryPort(): PortAttributes {
-    const raw = this.port.call('queryPort', {});
-    return { ...raw, gids: raw.gids.map((entry) => ({ ...entry, gid: formatAddress(entry.address) })) };
+  queryPort(port = 1): PortAttributes {
+    const { attributes } = this.call('DEVICE', 'QUERY_PORT', { port });
+    return portAttributes(attributes, this.call('DEVICE', 'QUERY_GID_TABLE', {}).entries);
+  }
+
+  /** What was counted so far, by name. */
+  counters(): Record<string, number> {
+    return { ...this.call('DEVICE', 'COUNTERS', {}).counters } as Record<string, number>;
   }
 
   /** Asynchronous events from now on; those that happened before and were not taken come first. Ends with the context. */
   async *events(): AsyncIterableIterator<DeviceEvent> {
     while (this.#open) {
-      const events = this.port.call('takeEvents', { context: this.handle });
-      for (const { event, object } of events) {
-        const { value, name, text, about } = eventRow(event);
-        yield { value, name, text, about, handle: object, object: this.#byHandle.get(object) };
+      const { events, end } = this.#takeEvents();
+      for (let i = 0; i + 1 < events.length; i += 2) {
+        const { value, name, text, about } = eventRow(events[i]!);
+        const handle = events[i + 1]!;
+        yield { value, name, text, about, handle, object: this.#byHandle.get(handle) };
       }
-      if (events.length === 0 && this.#open) await this.port.wait(this.handle, Number.POSITIVE_INFINITY);
+      if (end !== 0) return;
+      if (events.length === 0 && this.#open) await this.port.wait(this.#eventWake, Number.POSITIVE_INFINITY);
     }
+  }
+
+  /**
+   * A call of the user API.
+   *
+   * @param attachments - what travels beside it, named by position in `input`
+   * @throws VerbsError what the call says
+   */
+  call<O extends UapiObject, N extends keyof (typeof UAPI)[O]['methods']>(
+    object: O,
+    name: N,
+    input: (typeof UAPI)[O]['methods'][N] extends Method ? Input<(typeof UAPI)[O]['methods'][N]> : never,
+    attachments: readonly unknown[] = NOTHING,
+  ): (typeof UAPI)[O]['methods'][N] extends Method ? Output<(typeof UAPI)[O]['methods'][N]> : never {
+    const schema = UAPI[object];
+    const method = schema.methods[name as never] as Method;
+    return this.invoke(schema, method, input as never, attachments) as never;
+  }
+
+  /** A call of any object, such as one of a driver. @throws VerbsError what the call says */
+  invoke<M extends Method>(
+    object: ObjectSchema,
+    method: M,
+    input: Input<M>,
+    attachments: readonly unknown[] = NOTHING,
+  ): Output<M> {
+    // nothing is left of an object whose kernel half is gone: giving it back has succeeded
+    if (this.port.failure !== '' && handlesOf(method, 'destroy').length > 0) return {} as Output<M>;
+    const bytes = encodeRequest(object, method, input, { context: this.number, driver: this.driver });
+    const answer = this.port.invoke({ bytes, attachments });
+    this.#replied = answer.attachments;
+    return decodeAnswer(method, answer.bytes);
+  }
+
+  /** Maps what the device offers at an offset. @throws VerbsError EINVAL there is nothing of this length */
+  map(offset: number, length: number): Uint8Array {
+    this.call('DEVICE', 'MAP', { offset, length });
+    return this.port.memory.map(this.#replied[0], length);
   }
 
   /** Drives the device. @returns how much was done; 0: nothing to do now */
@@ -158,11 +240,11 @@ export class Context implements Disposable {
     if (!this.#open) return;
     for (const object of [...this.#objects].reverse()) object[Symbol.dispose]();
     this.#open = false;
-    this.port.call('closeContext', { context: this.handle });
+    if (this.port.failure === '') this.call('DEVICE', 'CLOSE', {});
     for (const { bytes } of this.#memory.values()) this.port.memory.release(bytes);
     this.#memory.clear();
-    this.port.memory.release(this.#pageBytes);
-    this.port.wake(this.handle);
+    if (this.#pageBytes !== undefined) this.port.memory.unmap(this.#pageBytes);
+    this.port.wake(this.#eventWake);
     this.#onClose?.(this);
   }
 
@@ -188,8 +270,14 @@ export class Context implements Disposable {
 
   /** For memory regions only: `by` 1 when memory is registered, -1 when it is not any more. */
   countRegion(bytes: Uint8Array, by: number): void {
-    const held = this.#memory.get(bytes.buffer);
+    const held = this.#memory.find(bytes);
     if (held !== undefined) held.regions += by;
+  }
+
+  /** Also tells of a kernel half that does not answer any more. */
+  #takeEvents(): { readonly events: readonly number[]; readonly end: number } {
+    if (this.port.failure !== '') return { events: [EventValue.DEVICE_FATAL, 0], end: 1 };
+    return this.call('ASYNC_EVENT', 'READ', {});
   }
 
   #check(call: string): void {
@@ -198,8 +286,4 @@ export class Context implements Disposable {
   }
 }
 
-interface Allocation {
-  readonly bytes: Uint8Array;
-  /** Regions registered on it. */
-  regions: number;
-}
+const NOTHING: readonly unknown[] = [];

@@ -2,16 +2,30 @@
 
 import { formatAddress, parseAddress } from '../base/ip-address.ts';
 import { SeededRandom } from '../base/random.ts';
-import { KernelDevice, type KernelDeviceOptions } from '../device/kernel-device.ts';
-import type { KernelHost } from '../device/kernel-host.ts';
+import type { Device } from '../device/device.ts';
+import { ALL_RIGHTS, type Session } from '../device/session.ts';
+import { System } from '../device/system.ts';
 import { DmaSpace } from '../engine/dma.ts';
 import type { Engine, Transport } from '../engine/engine.ts';
 import { HEADER_ROOM, Packet } from '../engine/packet.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
 import type { PeerAddress, WireHost } from '../engine/wire-host.ts';
+import type { KernelHost } from '../soft/kernel-host.ts';
+import type { DeviceLimits } from '../soft/limits.ts';
+import { SoftDevice } from '../soft/soft-device.ts';
+import { SIM_MEMORY } from '../testing/sim-node.ts';
 import { loop } from '../transports/loop/index.ts';
+import { MemoryKind } from '../uapi/layouts.ts';
+import type { Context } from './context.ts';
 import { OpenDevice } from './device.ts';
 import { InlinePort } from './inline-port.ts';
+
+export interface RigOptions {
+  readonly transport?: Transport;
+  readonly payloadMtu?: number;
+  readonly settings?: Readonly<Record<string, number>>;
+  readonly limits?: Partial<DeviceLimits>;
+}
 
 export class Rig {
   now: Nanos = 1_000;
@@ -20,7 +34,7 @@ export class Rig {
   readonly soon: (() => void)[] = [];
   readonly later: { due: Nanos; run: () => void }[] = [];
 
-  device(address: string, options: Partial<KernelDeviceOptions> = {}): RigDevice {
+  device(address: string, options: RigOptions = {}): RigDevice {
     const device = new RigDevice(this, address, options);
     this.devices.push(device);
     return device;
@@ -66,39 +80,47 @@ export class Rig {
 }
 
 export class RigDevice {
-  readonly kernel: KernelDevice;
+  readonly kernel: SoftDevice;
+  readonly system: System;
+  readonly registered: Device;
+  readonly session: Session;
   readonly port: InlinePort;
   readonly device: OpenDevice;
   readonly memory = { allocated: 0 };
   /** All memory ever given out: doorbell page, rings, and what tests asked for, in this order. */
   readonly allocations: Uint8Array[] = [];
 
-  constructor(rig: Rig, address: string, options: Partial<KernelDeviceOptions>) {
+  constructor(rig: Rig, address: string, options: RigOptions) {
     const transport: Transport = options.transport ?? loop;
     const local = { address: parseAddress(address)!, port: transport.udpPort };
     const dma = new DmaSpace();
     const wire = new RigWire(rig, dma, local);
     rig.wires.set(`${address} ${local.port}`, wire);
     const secret = new SeededRandom(rig.devices.length + 77);
-    const host: KernelHost = {
-      wire,
-      dma,
-      entropies: 4,
-      receiveBufferBytes: 0,
-      localAddress: local,
-      level: 'simulated',
-      seed: rig.devices.length + 1,
-      randomWords: (into) => {
-        for (let i = 0; i < into.length; i++) into[i] = secret.uint32();
-      },
-      attachMemory: (share) => {
-        if (share.kind !== 'bytes') throw new Error('the rig has plain memory only');
-        return { bytes: share.bytes, address: 0 };
-      },
-      detachMemory: () => {},
-      wake: (handle) => this.port.wake(handle),
+    const randomWords = (into: Uint32Array) => {
+      for (let i = 0; i < into.length; i++) into[i] = secret.uint32();
     };
-    this.kernel = new KernelDevice({ name: `dev${rig.devices.length}`, payloadMtu: 1024, ...options, transport, host });
+    const host: KernelHost = {
+      dma,
+      seed: rig.devices.length + 1,
+      randomWords,
+      ...SIM_MEMORY,
+      mapPage: (bytes) => {
+        const page = new Uint8Array(bytes);
+        this.allocations.push(page);
+        return { bytes: page, attachment: page, release: () => {} };
+      },
+    };
+    const { payloadMtu = 1024, settings = {}, limits = {} } = options;
+    const link = { transport, payloadMtu, settings, wire, entropies: 4, receiveBufferBytes: 0, localAddress: local };
+    this.kernel = new SoftDevice({ links: [{ ...link, level: 'simulated' }], host, limits });
+    this.system = new System(randomWords);
+    const name = `dev${rig.devices.length}`;
+    this.registered = this.system.register(this.kernel, { name });
+    this.session = this.system.session({
+      ...{ pid: 1, uid: 0, gid: 0, name: 'rig', rights: ALL_RIGHTS },
+      wake: (number) => this.port?.wake(number),
+    });
     const memory = {
       allocate: (bytes: number) => {
         this.memory.allocated++;
@@ -109,7 +131,14 @@ export class RigDevice {
       release: () => {
         this.memory.allocated--;
       },
-      share: (bytes: Uint8Array) => ({ kind: 'bytes', bytes }) as const,
+      name: (_context: Context, bytes: Uint8Array, attachments: unknown[]) => ({
+        kind: MemoryKind.ATTACHMENT,
+        index: attachments.push(bytes) - 1,
+        offset: 0,
+        length: bytes.length,
+      }),
+      map: (attachment: unknown) => attachment as Uint8Array,
+      unmap: () => {},
     };
     const hooks = {
       now: () => rig.now,
@@ -124,10 +153,11 @@ export class RigDevice {
       },
       watch: () => {},
     };
-    this.port = new InlinePort(this.kernel, memory, hooks, false);
-    this.device = new OpenDevice(this.port, async () => {
+    this.port = new InlinePort(this.session, this.kernel, memory, hooks, false);
+    this.device = new OpenDevice(this.port, name, async () => {
       await this.port.shutdown(1e9);
     });
+    this.allocations.length = 0; // opening a device looks at it through a context of its own
   }
 }
 

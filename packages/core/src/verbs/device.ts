@@ -1,7 +1,10 @@
 /** A device as a program sees it after a host opened it. */
 import { VerbsError } from '../base/verbs-error.ts';
-import type { DeviceAttributes } from '../device/attributes.ts';
-import type { ResourceRow } from '../device/kernel-calls.ts';
+import { MANAGEMENT } from '../uapi/management/index.ts';
+import { decodeAnswer, encodeRequest } from '../uapi/message.ts';
+import type { Row } from '../uapi/rows.ts';
+import type { Input, Method, ObjectSchema, Output } from '../uapi/schema.ts';
+import type { DeviceAttributes } from './attributes.ts';
 import { Context } from './context.ts';
 import type { KernelPort } from './kernel-port.ts';
 
@@ -23,7 +26,7 @@ export interface DeviceHandle extends AsyncDisposable {
   /** What is alive now, by name. */
   census(): Record<string, number>;
   /** Every live object as a row. */
-  resources(): ResourceRow[];
+  resources(): Row[];
   /** Closes all contexts, then the device. */
   close(): Promise<void>;
 }
@@ -41,15 +44,23 @@ export class OpenDevice implements DeviceHandle {
   readonly #contexts = new Set<Context>();
   #closed: Promise<void> | undefined;
 
-  /** @param end - ends the kernel half and what the host holds for it */
-  constructor(port: KernelPort, end: () => Promise<void>) {
+  /**
+   * @param name - of the device behind the port
+   * @param end - ends the kernel half and what the host holds for it
+   */
+  constructor(port: KernelPort, name: string, end: () => Promise<void>) {
     this.port = port;
     this.#end = end;
-    this.attributes = port.call('queryDevice', {});
-    this.name = this.attributes.name;
-    this.transport = this.attributes.transport;
-    this.guid = this.attributes.nodeGuid;
-    this.level = port.call('queryPort', {}).level;
+    this.name = name;
+    const context = new Context(port, name);
+    try {
+      this.attributes = context.attributes;
+      this.transport = this.attributes.transport;
+      this.guid = this.attributes.nodeGuid;
+      this.level = context.queryPort().level;
+    } finally {
+      context.close();
+    }
     this.polls = port.polls;
   }
 
@@ -57,21 +68,41 @@ export class OpenDevice implements DeviceHandle {
     if (this.#closed !== undefined) {
       throw new VerbsError('EINVAL', 'open', `device ${this.name} is closed`, { try: 'open the device again' });
     }
-    const context = new Context(this.port, (one) => this.#contexts.delete(one));
+    const context = new Context(this.port, this.name, (one) => this.#contexts.delete(one));
     this.#contexts.add(context);
     return context;
   }
 
+  /** `close` was called. */
+  protected get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   counters(): Record<string, number> {
-    return this.port.call('counters', {});
+    const { STATISTIC } = MANAGEMENT;
+    return { ...this.#manage(STATISTIC, STATISTIC.methods.SHOW, { device: this.name }).counters } as Record<
+      string,
+      number
+    >;
   }
 
   census(): Record<string, number> {
-    return this.port.call('census', {});
+    const { RESOURCE } = MANAGEMENT;
+    return { ...this.#manage(RESOURCE, RESOURCE.methods.CENSUS, { device: this.name }).counts } as Record<
+      string,
+      number
+    >;
   }
 
-  resources(): ResourceRow[] {
-    return this.port.call('resources', {});
+  resources(): Row[] {
+    const { RESOURCE } = MANAGEMENT;
+    const all: Row[] = [];
+    for (let after = ''; ; ) {
+      const { rows, next } = this.#manage(RESOURCE, RESOURCE.methods.SHOW, { device: this.name, after });
+      all.push(...rows);
+      if (next === '') return all;
+      after = next;
+    }
   }
 
   close(): Promise<void> {
@@ -86,5 +117,12 @@ export class OpenDevice implements DeviceHandle {
   async #close(): Promise<void> {
     for (const context of [...this.#contexts].reverse()) context.close();
     await this.#end();
+  }
+
+  #manage<M extends Method>(object: ObjectSchema, method: M, input: Input<M>): Output<M> {
+    return decodeAnswer(
+      method,
+      this.port.invoke({ bytes: encodeRequest(object, method, input), attachments: [] }).bytes,
+    );
   }
 }

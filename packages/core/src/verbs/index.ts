@@ -1,5 +1,6 @@
 export * from './abort-signal.ts';
 export * from './address-handle.ts';
+export type { DeviceAttributes, GidEntry, PortAttributes } from './attributes.ts';
 export * from './completion.ts';
 export * from './completion-batch.ts';
 export * from './completion-queue.ts';

@@ -2,9 +2,9 @@
  * The port to a kernel half in the same thread: posting and polling drive the device (manual progress). The host says
  * what time it is and how to run something later; live hosts and simulated ones build on this.
  */
-import type { CallIn, CallOut, KernelCallName } from '../device/kernel-calls.ts';
-import type { KernelDevice } from '../device/kernel-device.ts';
+import type { Session } from '../device/session.ts';
 import type { Nanos } from '../engine/time.ts';
+import type { Message } from '../uapi/message.ts';
 import type { KernelPort, UserMemory } from './kernel-port.ts';
 
 export interface InlineHooks {
@@ -20,8 +20,20 @@ export interface InlineHooks {
   watch(): void;
 }
 
+/** A driver that somebody must drive. */
+export interface Stepped {
+  /** @returns the amount of work done */
+  step(now: Nanos): number;
+  deadline(): Nanos;
+  rung(): boolean;
+  close(now: Nanos): void;
+  quiet(): boolean;
+}
+
 export class InlinePort implements KernelPort {
-  readonly kernel: KernelDevice;
+  readonly failure = '';
+  readonly session: Session;
+  readonly kernel: Stepped;
   readonly memory: UserMemory;
   readonly polls: boolean;
   readonly #hooks: InlineHooks;
@@ -31,7 +43,8 @@ export class InlinePort implements KernelPort {
   #posted = 0;
   #steps = 0;
 
-  constructor(kernel: KernelDevice, memory: UserMemory, hooks: InlineHooks, polls: boolean) {
+  constructor(session: Session, kernel: Stepped, memory: UserMemory, hooks: InlineHooks, polls: boolean) {
+    this.session = session;
     this.kernel = kernel;
     this.memory = memory;
     this.polls = polls;
@@ -49,8 +62,8 @@ export class InlinePort implements KernelPort {
     return this.#steps;
   }
 
-  call<N extends KernelCallName>(name: N, args: CallIn<N>): CallOut<N> {
-    return this.kernel.call(name, args, this.#hooks.now());
+  invoke(request: Message): Message {
+    return this.session.invoke(request, this.#hooks.now());
   }
 
   progress(): number {
@@ -96,7 +109,7 @@ export class InlinePort implements KernelPort {
     });
   }
 
-  /** For `KernelHost.wake` as well. */
+  /** For the session's `wake` as well. */
   wake(handle: number): void {
     const waiters = this.#waiters.get(handle);
     if (waiters === undefined) return;

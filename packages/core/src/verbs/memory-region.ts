@@ -1,7 +1,6 @@
 /** Registered memory. */
 import type { ProtectionDomain } from './protection-domain.ts';
 import { VerbsObject } from './verbs-object.ts';
-import { joinWords } from './word-pair.ts';
 
 export class MemoryRegion extends VerbsObject {
   readonly pd: ProtectionDomain;
@@ -11,20 +10,21 @@ export class MemoryRegion extends VerbsObject {
   readonly lkey: number;
   /** Names the region for peers; give it to those that may reach it. */
   readonly rkey: bigint;
-  readonly #handle: number;
+  /** In calls of the control path. */
+  readonly handle: number;
 
   constructor(
     pd: ProtectionDomain,
     bytes: Uint8Array,
-    made: { readonly region: number; readonly lkey: number; readonly keyLo: number; readonly keyHi: number },
+    made: { readonly handle: number; readonly lkey: number; readonly rkey: bigint },
   ) {
     super(pd.context);
     this.pd = pd;
     this.bytes = bytes;
     this.length = bytes.length;
     this.lkey = made.lkey;
-    this.rkey = joinWords(made.keyLo, made.keyHi);
-    this.#handle = made.region;
+    this.rkey = made.rkey;
+    this.handle = made.handle;
     pd.context.countRegion(bytes, 1);
   }
 
@@ -41,7 +41,7 @@ export class MemoryRegion extends VerbsObject {
   }
 
   protected destroyHandle(): void {
-    this.context.port.call('deregisterMemory', { context: this.context.handle, region: this.#handle });
+    this.context.call('MR', 'DEREG', { handle: this.handle });
     this.context.countRegion(this.bytes, -1);
   }
 }

@@ -10,7 +10,6 @@ import { type Job, JobKey } from './job.ts';
 import { MemoryRegion } from './memory-region.ts';
 import { QueuePair, type QueuePairOptions } from './queue-pair.ts';
 import { VerbsObject } from './verbs-object.ts';
-import { WordPair } from './word-pair.ts';
 
 export type AccessRight = 'local-write' | 'remote-write' | 'remote-read' | 'remote-atomic';
 
@@ -25,8 +24,8 @@ export interface RegisterOptions {
 
 /** A peer by address, or by the path that a completion names. */
 export type AddressOptions =
-  | { readonly address: string; readonly port?: number; readonly qpn?: number }
-  | { readonly path: number; readonly qpn?: number };
+  | { readonly address: string; readonly port?: number; readonly qpn?: number; readonly sgidIndex?: number }
+  | { readonly path: number; readonly qpn?: number; readonly sgidIndex?: number };
 
 export class ProtectionDomain extends VerbsObject {
   readonly handle: number;
@@ -57,26 +56,26 @@ export class ProtectionDomain extends VerbsObject {
       }
       access |= bit;
     }
-    const key = new WordPair();
-    if (options.key !== undefined && !key.set(options.key)) {
+    if (options.key !== undefined && (options.key < 0n || options.key >> 64n !== 0n)) {
       throw new VerbsError('EINVAL', 'registerMemory', `${options.key} is not a key`, { try: 'a key below 2^48' });
     }
-    const made = this.context.port.call('registerMemory', {
-      context: this.context.handle,
+    const attachments: unknown[] = [];
+    const input = {
       pd: this.handle,
-      memory: this.context.port.memory.share(bytes),
+      memory: this.context.port.memory.name(this.context, bytes, attachments),
       access,
-      jobKey: options.jobKey?.value ?? 0,
-      ...(options.key === undefined ? {} : { key: { lo: key.lo, hi: key.hi } }),
-    });
+      jobKey: options.jobKey?.handle,
+      key: options.key,
+    };
+    const made = this.context.call('MR', 'REG', input, attachments);
     return new MemoryRegion(this, bytes, made);
   }
 
   /** A key by which requests of this domain work for a job. */
   createJobKey(job: Job): JobKey {
     this.check('createJobKey');
-    const args = { context: this.context.handle, pd: this.handle, job: job.handle };
-    return new JobKey(this, job, this.context.port.call('createJobKey', args).jobKey);
+    const { handle, value } = this.context.call('JKEY', 'CREATE', { pd: this.handle, job: job.handle });
+    return new JobKey(this, job, handle, value);
   }
 
   /**
@@ -86,11 +85,15 @@ export class ProtectionDomain extends VerbsObject {
    */
   createAddressHandle(to: AddressOptions): AddressHandle {
     this.check('createAddressHandle');
-    const target = 'path' in to ? { path: to.path } : rawAddress('createAddressHandle', to);
-    const qpn = to.qpn ?? 0;
-    const args = { context: this.context.handle, pd: this.handle, to: target, qpn };
-    const { handle, path, peer } = this.context.port.call('createAddressHandle', args);
-    return new AddressHandle(this, handle, { path, address: formatAddress(peer.address), port: peer.port, qpn });
+    const { sgidIndex, qpn = 0 } = to;
+    const target =
+      'path' in to
+        ? { path: to.path }
+        : { to: { ...rawAddress('createAddressHandle', to), sgidIndex: sgidIndex ?? 0 } };
+    const made = this.context.call('AH', 'CREATE', { pd: this.handle, ...target, qpn, sgidIndex });
+    const { address, port } = made.peer;
+    const peer = { path: made.pathGiven, address: formatAddress(address), port, qpn };
+    return new AddressHandle(this, made.handle, made.number, peer);
   }
 
   /** @throws VerbsError what {@link QueuePair.create} throws */
@@ -109,7 +112,7 @@ export class ProtectionDomain extends VerbsObject {
   }
 
   protected destroyHandle(): void {
-    this.context.port.call('closePd', { context: this.context.handle, pd: this.handle });
+    this.context.call('PD', 'DEALLOC', { handle: this.handle });
   }
 }
 

@@ -8,6 +8,7 @@ import { Ring, RingError, ringBytes, ringSize } from '../abi/ring.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { WorkOpcode } from '../engine/status.ts';
 import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
+import { QP_TYPES, type QpType } from '../uapi/objects/qp.ts';
 import type { CompletionQueue } from './completion-queue.ts';
 import type { JobKey } from './job.ts';
 import type { MemoryRegion } from './memory-region.ts';
@@ -25,7 +26,8 @@ const receiveIdHi = ReceiveEntry.fields.idHi;
 const { lkey, length: segmentLength, offsetLo, offsetHi } = SegmentEntry.fields;
 
 export interface QueuePairOptions {
-  readonly type: 'RU';
+  /** Kind; which of them a device has, its attributes say. */
+  readonly type: QpType;
   readonly sendCq: CompletionQueue;
   readonly recvCq: CompletionQueue;
   /** The job that it works for. Mandatory for relative addressing, and for sending unless requests carry a key. */
@@ -41,6 +43,8 @@ export interface QueuePairOptions {
   readonly ordered?: boolean;
   /** Every send request completes visibly. Default true; false: only those with `signaled`, and failures. */
   readonly sendSignalAll?: boolean;
+  /** Address entry that it sends from; its type chooses the protocol. Default 0. */
+  readonly sgidIndex?: number;
 }
 
 export class QueuePair extends VerbsObject {
@@ -99,22 +103,24 @@ export class QueuePair extends VerbsObject {
     let receiveBytes: Uint8Array | undefined;
     try {
       receiveBytes = memory.allocate(ringBytes(receiveEntries, ReceiveEntry.bytes));
-      const made = context.port.call('createQueuePair', {
-        context: context.handle,
+      const attachments: unknown[] = [];
+      const input = {
         pd: pd.handle,
-        type: options.type,
+        type: QP_TYPES[options.type] ?? -1,
         sendCq: options.sendCq.handle,
         recvCq: options.recvCq.handle,
-        jobKey: options.jobKey?.value ?? 0,
-        ...(options.qpn === undefined ? {} : { qpn: options.qpn }),
-        ...(options.sourceId === undefined ? {} : { sourceId: options.sourceId }),
-        ordered: options.ordered ?? false,
-        signalAll: options.sendSignalAll ?? true,
+        jobKey: options.jobKey?.handle,
+        qpn: options.qpn,
+        sourceId: options.sourceId,
+        sgidIndex: options.sgidIndex,
+        flags: (options.ordered === true ? 1 : 0) | (options.sendSignalAll === false ? 0 : 2),
         sendEntries,
         receiveEntries,
-        sendRing: memory.share(sendBytes),
-        receiveRing: memory.share(receiveBytes),
-      });
+        sendRing: memory.name(context, sendBytes, attachments),
+        receiveRing: memory.name(context, receiveBytes, attachments),
+      };
+      const answer = context.call('QP', 'CREATE', input, attachments);
+      const made = { qp: answer.handle, qpn: answer.qpnGiven, slot: answer.slot, sourceId: answer.sourceIdGiven };
       const sends = new Ring(sendBytes, sendEntries, SendEntry.bytes);
       return new QueuePair(pd, options, made, sends, new Ring(receiveBytes, receiveEntries, ReceiveEntry.bytes));
     } catch (thrown) {
@@ -219,7 +225,7 @@ export class QueuePair extends VerbsObject {
 
   protected destroyHandle(): void {
     const { port } = this.context;
-    port.call('destroyQueuePair', { context: this.context.handle, qp: this.handle });
+    this.context.call('QP', 'DESTROY', { handle: this.handle });
     this.context.disown(this, this.handle);
     port.memory.release(this.#sends.bytes);
     port.memory.release(this.#receives.bytes);
@@ -273,7 +279,7 @@ export class QueuePair extends VerbsObject {
     let flag: number = request.signaled === true ? SendFlag.SIGNALED : 0;
     if (to !== undefined) {
       if (to.pd !== this.pd || !to.isOpen) return RequestFault.FOREIGN_ADDRESS;
-      address.set(view, at, to.handle);
+      address.set(view, at, to.number);
     } else {
       const { toIndex } = request;
       if (toIndex === undefined) return RequestFault.NO_ADDRESS;

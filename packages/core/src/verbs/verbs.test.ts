@@ -21,7 +21,7 @@ function thrown(run: () => unknown): VerbsError {
 
 /** A context with one object of each kind. */
 function side(rig: Rig, address: string, options: Partial<QueuePairOptions> & { entries?: number } = {}) {
-  const { device, kernel, port, memory } = rig.device(address);
+  const { device, kernel, port, memory, registered } = rig.device(address);
   const context = device.open();
   const pd = context.allocatePd();
   const { entries = 64, ...rest } = options;
@@ -39,7 +39,7 @@ function side(rig: Rig, address: string, options: Partial<QueuePairOptions> & { 
     receiveDepth: 16,
     ...rest,
   });
-  return { device, kernel, port, memory, context, pd, cq, job, jobKey, bytes, region, qp };
+  return { device, kernel, port, memory, registered, context, pd, cq, job, jobKey, bytes, region, qp };
 }
 
 function pair(options: Partial<QueuePairOptions> & { entries?: number } = {}) {
@@ -244,13 +244,13 @@ describe('life and death', () => {
     a.qp.post({ opcode: 'send', to: toB });
     rig.turn();
     expect(a.device.resources().map(({ kind }) => kind)).toEqual([
-      'context',
+      'ctx',
       'pd',
-      'mr',
-      'mr',
-      'ah',
       'cq',
       'qp',
+      'ah',
+      'mr',
+      'mr',
       'job',
       'job_key',
     ]);
@@ -278,14 +278,13 @@ describe('life and death', () => {
     expect(a.device.counters()).toMatchObject({ completions_lost: 7, cq_overruns: 0 });
   });
 
-  it('treats objects of other contexts as if they did not exist', () => {
+  it('treats objects of other contexts as if they did not exist (R040 R050)', () => {
     const { a } = pair();
     const other = a.device.open();
-    for (const name of ['closePd', 'destroyCompletionQueue', 'destroyJob'] as const) {
-      const args = { context: other.handle, pd: a.pd.handle, cq: a.cq.handle, job: a.job.handle };
-      expect(thrown(() => a.port.call(name, args)).code).toBe('ENOENT');
-    }
-    expect(thrown(() => a.port.call('toString' as 'census', {})).code).toBe('EOPNOTSUPP');
+    expect(thrown(() => other.call('PD', 'DEALLOC', { handle: a.pd.handle })).code).toBe('ENOENT');
+    expect(thrown(() => other.call('CQ', 'DESTROY', { handle: a.cq.handle })).code).toBe('ENOENT');
+    expect(thrown(() => other.call('JOB', 'DEALLOC', { handle: a.job.handle })).code).toBe('ENOENT');
+    expect(thrown(() => a.context.call('PD', 'DEALLOC', { handle: a.cq.handle })).code).toBe('EINVAL');
   });
 });
 
@@ -436,7 +435,7 @@ describe('completion queues and their events (verbs/6)', () => {
     expect(first.value).toMatchObject({ name: 'CQ_ERR', object: a.cq });
     expect(second.value).toMatchObject({ name: 'QP_FATAL', object: a.qp });
     const third = events.next();
-    a.kernel.raise(10, 1);
+    a.registered.raise(10, 1);
     expect((await rig.settle(third)).value).toMatchObject({ name: 'PORT_ERR', about: 'port' });
     const last = events.next();
     a.context.close();
@@ -511,7 +510,7 @@ describe('a device (verbs/4)', () => {
   it('that meets a bug stops, tells everybody, and can be closed', async () => {
     const { rig, a, b, toB } = pair();
     const waiting = a.cq.next();
-    a.kernel.engine.expire = () => {
+    a.kernel.links[0]!.engine.expire = () => {
       throw new Error('a bug');
     };
     a.qp.post({ opcode: 'send', to: toB });

@@ -3,9 +3,10 @@
  * packets. Other blocks are stepped over. Files are untrusted: each length is checked before it is used, and memory
  * is bounded by the number of interfaces.
  */
+
+import { decodeUtf8 } from '../base/utf8.ts';
 import { type CapturedFrame, CaptureError } from './capture.ts';
 import { PCAPNG } from './pcapng.ts';
-import { decodeUtf8 } from './utf8.ts';
 
 /** Whether a file begins like pcapng. */
 export function isPcapng(file: Uint8Array): boolean {

@@ -2,7 +2,7 @@
  * Writer for pcapng capture files. Each function makes one whole block; a file is a section header, one block per
  * interface, then packets. Little-endian, timestamps in nanoseconds. The reader is in `pcapng-reader.ts`.
  */
-import { encodeUtf8 } from './utf8.ts';
+import { encodeUtf8 } from '../base/utf8.ts';
 
 /** Block types and option codes (IETF opsawg-pcapng §4). */
 export const PCAPNG = Object.freeze({

@@ -27,7 +27,7 @@ async function driver(): Promise<{ kernel: Kernel; driver: Driver; wire: DgramWi
   const wire = await DgramWire.open(new DmaSpace(), { address: '127.0.0.91', port: 0, peerPort: 0, entropies: 1 });
   const kernel = new Kernel();
   const clock = new Clock();
-  const made = new Driver(kernel, wire, clock, SPIN_NS);
+  const made = new Driver(kernel, [wire], clock, SPIN_NS);
   closing.push(wire, made);
   return { kernel, driver: made, wire, clock };
 }

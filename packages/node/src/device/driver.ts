@@ -21,7 +21,7 @@ export interface Stepped {
 
 export class Driver {
   readonly #kernel: Stepped;
-  readonly #wire: LiveWire;
+  readonly #wires: readonly LiveWire[];
   readonly #clock: Clock;
   readonly #spinNs: Nanos;
   readonly #turn = () => this.#turned();
@@ -41,9 +41,15 @@ export class Driver {
    * @param spinNs - how long to go on turning without work
    * @param sleeping - told true before sleeping, and false after; true as answer to true keeps it awake
    */
-  constructor(kernel: Stepped, wire: LiveWire, clock: Clock, spinNs: Nanos, sleeping?: (asleep: boolean) => boolean) {
+  constructor(
+    kernel: Stepped,
+    wires: readonly LiveWire[],
+    clock: Clock,
+    spinNs: Nanos,
+    sleeping?: (asleep: boolean) => boolean,
+  ) {
     this.#kernel = kernel;
-    this.#wire = wire;
+    this.#wires = wires;
     this.#clock = clock;
     this.#spinNs = spinNs;
     this.#sleeping = sleeping;
@@ -69,14 +75,14 @@ export class Driver {
   hold(): void {
     if (this.#holds++ > 0 || this.#closed) return;
     this.#lastWork = this.#clock.now();
-    this.#wire.hold(true);
+    for (const wire of this.#wires) wire.hold(true);
     this.#timer?.ref();
     this.schedule();
   }
 
   release(): void {
     if (this.#holds === 0 || --this.#holds > 0) return;
-    this.#wire.hold(false);
+    for (const wire of this.#wires) wire.hold(false);
     this.#timer?.unref();
   }
 
@@ -91,7 +97,7 @@ export class Driver {
     this.#scheduled = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#wire.stopWaking();
+    for (const wire of this.#wires) wire.stopWaking();
   }
 
   #turned(): void {
@@ -123,7 +129,7 @@ export class Driver {
       this.schedule();
       return;
     }
-    this.#wire.wakeOnPacket(this.#woken);
+    for (let i = 0; i < this.#wires.length; i++) this.#wires[i]!.wakeOnPacket(this.#woken);
     this.#arm(deadline);
   }
 

@@ -1,4 +1,4 @@
-import { DmaSpace, type KernelDevice, NEVER, type UserMemory } from '@verbena/core';
+import { DmaSpace, NEVER, type Session, type Stepped, type UserMemory } from '@verbena/core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DgramWire } from '../wire/dgram-wire.ts';
 import { Clock } from './clock.ts';
@@ -24,9 +24,16 @@ async function stub(): Promise<{ port: LivePort; kernel: { steps: number; work: 
     close: () => {},
     quiet: () => false,
   };
-  const device = kernel as unknown as KernelDevice;
+  const device = kernel as unknown as Stepped;
   const clock = new Clock();
-  const port = new LivePort(device, new Driver(device, wire, clock, SPIN_NS), clock, {} as UserMemory, true);
+  const port = new LivePort(
+    {} as Session,
+    device,
+    new Driver(device, [wire], clock, SPIN_NS),
+    clock,
+    {} as UserMemory,
+    true,
+  );
   closing.push(wire, port);
   return { port, kernel };
 }

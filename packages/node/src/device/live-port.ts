@@ -1,5 +1,5 @@
 /** The port to a kernel half in this thread: posting and polling drive it, and the event loop when they stop. */
-import type { CallIn, CallOut, KernelCallName, KernelDevice, KernelPort, Nanos, UserMemory } from '@verbena/core';
+import type { KernelPort, Message, Nanos, Session, Stepped, UserMemory } from '@verbena/core';
 import type { Clock } from './clock.ts';
 import type { Driver } from './driver.ts';
 import { Waiters } from './waiters.ts';
@@ -7,7 +7,9 @@ import { Waiters } from './waiters.ts';
 export class LivePort implements KernelPort {
   readonly memory: UserMemory;
   readonly polls: boolean;
-  readonly #kernel: KernelDevice;
+  readonly failure = '';
+  readonly #session: Session;
+  readonly #kernel: Stepped;
   readonly #driver: Driver;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
@@ -15,7 +17,8 @@ export class LivePort implements KernelPort {
   /** Busy steps since the neighbours were driven. */
   #alone = 0;
 
-  constructor(kernel: KernelDevice, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
+  constructor(session: Session, kernel: Stepped, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
+    this.#session = session;
     this.#kernel = kernel;
     this.#driver = driver;
     this.#clock = clock;
@@ -28,9 +31,9 @@ export class LivePort implements KernelPort {
     NEIGHBOURS.push(driver);
   }
 
-  call<N extends KernelCallName>(name: N, args: CallIn<N>): CallOut<N> {
+  invoke(request: Message): Message {
     try {
-      return this.#kernel.call(name, args, this.#clock.now());
+      return this.#session.invoke(request, this.#clock.now());
     } finally {
       // The call may have left something to send.
       this.#driver.schedule();

@@ -2,11 +2,10 @@
 import { webcrypto } from 'node:crypto';
 import {
   type DeviceHandle,
-  DmaSpace,
   findTransport,
-  KernelDevice,
   type KernelPort,
   OpenDevice,
+  type System,
   TRANSPORTS,
   type Transport,
   VerbsError,
@@ -19,17 +18,21 @@ import { notAnAddress } from '../wire/gso-wire.ts';
 import { interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
 import { DEFAULT_ENTROPIES, type LocalAddress, MAX_ENTROPIES } from '../wire/live-wire.ts';
 import { type IoChoice, ioChoice } from '../wire/open-wire.ts';
-import { WireStack, type WireStackOptions } from '../wire/wire-stack.ts';
 import { WorkerPort } from '../worker/worker-port.ts';
 import { Clock } from './clock.ts';
-import { Driver, SPIN_NS } from './driver.ts';
 import { LiveHost } from './live-host.ts';
+import { type LinkPlan, LiveKernel } from './live-kernel.ts';
 import { LivePort } from './live-port.ts';
+import { localCredentials, localSystem } from './local-system.ts';
 import { LiveMemory } from './user-memory.ts';
 
 export interface DeviceOptions {
-  /** Default `uet0`. */
+  /** A name, or a pattern with `%d` for the lowest free number. Default `uet%d`. */
   readonly name?: string;
+  /** Further address entries, each with a transport of its own: the type of an entry chooses the protocol. */
+  readonly gids?: readonly GidOptions[];
+  /** Where the device is registered. Default: the one of this process. */
+  readonly system?: System;
   /** A name of the catalog, default `uet`, or a transport of your own. */
   readonly transport?: string | Transport;
   /** Local IP address in numbers. Default 127.0.0.1. */
@@ -64,6 +67,19 @@ export interface DeviceOptions {
   readonly memoryBytes?: number;
 }
 
+/** An address entry beside the first one. */
+export interface GidOptions {
+  readonly transport: string | Transport;
+  /** Local IP address in numbers. Default: that of the device. */
+  readonly address?: string;
+  /** UDP port. Default: the transport's. */
+  readonly udpPort?: number;
+  /** Port of the device that the entry belongs to. Default 1. */
+  readonly port?: number;
+  readonly payloadMtu?: number;
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
 /** A device on a live network. */
 export interface LiveDeviceHandle extends DeviceHandle {
   /** Address and port that peers use. */
@@ -83,18 +99,14 @@ export async function openDevice(options: DeviceOptions = {}): Promise<LiveDevic
   const plan = planDevice(options);
   const libc = await loadLibc();
   const pool = new MemoryPool(libc, options.memoryBytes);
-  return options.mode === 'worker'
-    ? await openInWorker(plan, pool, libc, options.transport)
-    : await openInline(plan, pool, libc);
+  return options.mode === 'worker' ? await openInWorker(plan, pool, libc) : await openInline(plan, pool, libc);
 }
 
 interface Plan {
   readonly name: string;
-  readonly transport: Transport;
-  readonly payloadMtu: number;
   readonly seed: number;
-  readonly settings: Readonly<Record<string, number>>;
-  readonly wire: WireStackOptions;
+  readonly links: readonly LinkPlan[];
+  readonly system: System | undefined;
 }
 
 class LiveDevice extends OpenDevice implements LiveDeviceHandle {
@@ -102,15 +114,16 @@ class LiveDevice extends OpenDevice implements LiveDeviceHandle {
   readonly #host: HostHooks;
   #kept = false;
 
-  constructor(port: KernelPort, local: LocalAddress, host: HostHooks) {
-    super(port, () => host.close());
+  constructor(port: KernelPort, name: string, local: LocalAddress, host: HostHooks) {
+    super(port, name, () => host.close());
     this.local = local;
     this.#host = host;
   }
 
   /** What the device counted, and its wire (`wire_...`). */
   override counters(): Record<string, number> {
-    return { ...super.counters(), ...this.#host.counters() };
+    const own = this.port.failure === '' && !this.isClosed ? super.counters() : {};
+    return { ...own, ...this.#host.counters() };
   }
 
   ref(): void {
@@ -139,59 +152,63 @@ interface HostHooks {
 }
 
 async function openInline(plan: Plan, pool: MemoryPool, libc: Libc | undefined): Promise<LiveDeviceHandle> {
-  const dma = new DmaSpace();
-  const stack = await WireStack.open(libc, pool, dma, plan.wire);
+  const system = plan.system ?? localSystem();
+  const clock = new Clock();
+  const kernel = await LiveKernel.open({
+    name: plan.name,
+    system,
+    links: plan.links,
+    libc,
+    pool,
+    clock,
+    host: (dma) => new LiveHost(dma, plan.seed, libc, pool, false),
+  });
+  let port: LivePort | undefined;
+  const session = system.session(localCredentials((number) => port?.wake(number)));
   try {
-    const { name, transport, payloadMtu, settings } = plan;
-    let port: LivePort | undefined;
-    const host = new LiveHost(stack.live, stack.top, plan.seed, libc, (handle) => port?.wake(handle));
-    const kernel = new KernelDevice({ name, transport, host, payloadMtu, settings });
-    const clock = new Clock();
-    const driver = new Driver(kernel, stack.live, clock, SPIN_NS);
     const memory = new LiveMemory(pool, libc, false);
-    const live = new LivePort(kernel, driver, clock, memory, stack.live.polls);
+    const live = new LivePort(session, kernel.soft, kernel.driver, clock, memory, kernel.polls);
     port = live;
-    let last: Record<string, number> = {};
-    let closed = false;
-    return new LiveDevice(live, stack.live.local, {
-      counters: () => (closed ? last : stack.counters()),
-      keep: (alive) => (alive ? driver.hold() : driver.release()),
+    return new LiveDevice(live, kernel.device.name, kernel.stacks[0]!.live.local, {
+      counters: () => kernel.wireCounters(),
+      keep: (alive) => (alive ? kernel.driver.hold() : kernel.driver.release()),
       close: async () => {
-        await live.shutdown(CLOSE_NS);
-        last = stack.counters();
-        closed = true;
+        await kernel.shutdown(CLOSE_NS, () => live.progress());
+        session.close();
         live.close();
-        stack.close();
+        kernel.close();
         memory.releaseAll();
       },
     });
   } catch (error) {
-    stack.close();
+    session.close();
+    kernel.close();
     throw error;
   }
 }
 
-async function openInWorker(
-  plan: Plan,
-  pool: MemoryPool,
-  libc: Libc | undefined,
-  asked: DeviceOptions['transport'],
-): Promise<LiveDeviceHandle> {
-  if (typeof asked === 'object' && findTransport(asked.name) !== asked) {
-    throw new VerbsError('EOPNOTSUPP', 'openDevice', `transport ${asked.name} cannot be handed to a worker thread`, {
-      try: "mode: 'inline', or a transport of the catalog by its name",
-    });
-  }
+async function openInWorker(plan: Plan, pool: MemoryPool, libc: Libc | undefined): Promise<LiveDeviceHandle> {
+  const links = plan.links.map(({ transport, ...rest }) => {
+    if (findTransport(transport.name) === transport) return { ...rest, transport: transport.name };
+    throw new VerbsError(
+      'EOPNOTSUPP',
+      'openDevice',
+      `transport ${transport.name} cannot be handed to a worker thread`,
+      {
+        try: "mode: 'inline', or a transport of the catalog by its name",
+      },
+    );
+  });
   const memory = new LiveMemory(pool, libc, true);
-  const port = await WorkerPort.start({ ...plan, transport: plan.transport.name }, memory);
+  const port = await WorkerPort.start({ name: plan.name, seed: plan.seed, links }, memory);
   let last: Record<string, number> = {};
   let closed = false;
-  return new LiveDevice(port, port.local, {
-    counters: () => (closed ? last : port.wireCounters()),
+  return new LiveDevice(port, port.device, port.local, {
+    counters: () => (closed || port.failure !== '' ? last : port.wireCounters()),
     keep: (alive) => port.keep(alive),
     close: async () => {
       try {
-        last = port.wireCounters();
+        if (port.failure === '') last = port.wireCounters();
       } finally {
         closed = true;
         await port.close(CLOSE_NS);
@@ -204,36 +221,50 @@ async function openInWorker(
 /** Options with defaults, checked. */
 function planDevice(options: DeviceOptions): Plan {
   const transport = transportOf(options.transport ?? 'uet');
-  const name = options.name ?? `${transport.name}0`;
+  const name = options.name ?? `${transport.name}%d`;
   const text = options.address ?? '127.0.0.1';
-  const address = parseAddress(text);
-  if (address === undefined) throw notAnAddress(text);
-  const port = whole('port', options.port ?? transport.udpPort, 0, 65_535);
-  const entropies = whole('entropies', options.entropies ?? DEFAULT_ENTROPIES, 1, MAX_ENTROPIES);
   const seed = options.seed ?? webcrypto.getRandomValues(new Uint32Array(1))[0]!;
-  const { faults, mode } = options;
+  const { faults, mode, gids = [] } = options;
   if (mode !== undefined && mode !== 'inline' && mode !== 'worker') {
     throw new VerbsError('EINVAL', 'openDevice', `\`${String(mode)}\` is no mode`, { try: 'inline or worker' });
   }
   if (faults !== undefined) checkFaults(faults);
+  const common = {
+    device: name,
+    entropies: whole('entropies', options.entropies ?? DEFAULT_ENTROPIES, 1, MAX_ENTROPIES),
+    io: ioChoice(options.io),
+    faults: faults === undefined ? undefined : { seed, ...faults },
+    captureLimitBytes: options.captureLimitBytes,
+  };
+  const link = (
+    of: Required<Pick<GidOptions, 'transport' | 'address'>> & GidOptions,
+    capture: string | undefined,
+  ): LinkPlan => {
+    const carrier = transportOf(of.transport);
+    const address = parseAddress(of.address);
+    if (address === undefined) throw notAnAddress(of.address);
+    const port = whole('port', of.udpPort ?? carrier.udpPort, 0, 65_535);
+    return {
+      transport: carrier,
+      payloadMtu: of.payloadMtu ?? payloadFor(interfaceMtu(address), address, carrier.headerBytes),
+      settings: of.settings ?? {},
+      port: whole('port', of.port ?? 1, 1, 255),
+      wire: { ...common, address: of.address, port, peerPort: port === 0 ? carrier.udpPort : port, capture },
+    };
+  };
+  const { port: udpPort, payloadMtu, settings, capture } = options;
+  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings }) };
   return {
     name,
-    transport,
     seed,
-    payloadMtu: options.payloadMtu ?? payloadFor(interfaceMtu(address), address, transport.headerBytes),
-    settings: options.settings ?? {},
-    wire: {
-      device: name,
-      address: text,
-      port,
-      peerPort: port === 0 ? transport.udpPort : port,
-      entropies,
-      io: ioChoice(options.io),
-      faults: faults === undefined ? undefined : { seed, ...faults },
-      capture: options.capture,
-      captureLimitBytes: options.captureLimitBytes,
-    },
+    system: options.system,
+    links: [link(first, capture), ...gids.map((one) => link({ address: text, ...one }, undefined))],
   };
+}
+
+/** An object without the members that are undefined. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }
 
 function transportOf(asked: string | Transport): Transport {

@@ -14,7 +14,7 @@ export class Waiters {
   }
 
   /**
-   * Resolves when the handle is woken, when the time is over, or when the device closes.
+   * Resolves when the number is woken, when the time is over, or when the device closes.
    *
    * @throws VerbsError `EIO` the device is closed: nothing would ever wake
    */

@@ -5,11 +5,15 @@
  * Memory that a call touches comes from `mmap`, never from the JavaScript heap, which moves.
  */
 import { arch, platform } from 'node:process';
+import { VerbsError } from '@verbena/core';
 
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   close(fd: number): number;
   bind(fd: number, address: number, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: number, length: number, flags: number): number;
+  connect(fd: number, address: number, length: number): number;
   getsockname(fd: number, address: number, length: number): number;
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: number, length: number): number;
@@ -20,14 +24,33 @@ export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number | bigint;
   munmap(address: number, length: number): number;
   memcpy(to: number, from: number, length: number): void;
+  open(path: string, flags: number, mode: number): number;
+  openat(directory: number, path: string, flags: number, mode: number): number;
+  lseek(fd: number, offset: number, whence: number): number | bigint;
+  pread(fd: number, into: number, length: number, offset: number): number;
+  /** @param offset - below 2^53 */
+  preadv(fd: number, segments: number, count: number, offset: number): number;
+  pwritev(fd: number, segments: number, count: number, offset: number): number;
+  ftruncate(fd: number, length: number): number;
+  fstatfs(fd: number, result: number): number;
+  flock(fd: number, operation: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  memfd_create(name: string, flags: number): number;
+  poll(entries: number, count: number, timeoutMs: number): number;
+  umask(mask: number): number;
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
   /** The error of the last call; read it before any other call. */
   errno(): number;
   /** Foreign memory as a buffer, without copying. The memory must outlive every use. */
   view(address: number, length: number): ArrayBuffer;
   /** Where a buffer's bytes are. Only for memory that does not move. */
   address(bytes: Uint8Array): number;
-  /** Calls back when the descriptor becomes readable; level-triggered. */
-  watch(fd: number, readable: () => void): Watch;
+  /**
+   * Calls back while the descriptor is readable, or its other end is gone; level-triggered.
+   *
+   * @param writable - called while there is room to write, after `start(true)`
+   */
+  watch(fd: number, readable: () => void, writable?: () => void): Watch;
 }
 
 /**
@@ -37,7 +60,8 @@ export interface Libc {
 export type Pointer = readonly [address: number, beside: null];
 
 export interface Watch {
-  start(): void;
+  /** @param alsoWritable - wait for room to write as well; until the next `start` */
+  start(alsoWritable?: boolean): void;
   stop(): void;
   close(): void;
   ref(): void;
@@ -53,6 +77,17 @@ export async function loadLibc(): Promise<Libc | undefined> {
 /** Why {@link loadLibc} found nothing; '' when it did, or was not asked yet. */
 export function libcProblem(): string {
   return problem;
+}
+
+/**
+ * @param call - who asks, for the error
+ * @throws VerbsError `EOPNOTSUPP` there are no system calls here, with the reason
+ */
+export function requireLibc(libc: Libc | undefined, call: string): Libc {
+  if (libc !== undefined) return libc;
+  throw new VerbsError('EOPNOTSUPP', call, `no system calls: ${problem === '' ? 'they were not loaded' : problem}`, {
+    try: 'an embedded device, which works without them',
+  });
 }
 
 let loading: Promise<Libc | undefined> | undefined;
@@ -91,18 +126,48 @@ function bindings(koffi: Koffi): Libc {
     errno: koffi.errno as () => number,
     view: (address, length) => koffi.view(address, length),
     address: (bytes) => Number(koffi.address(bytes)),
-    watch: (fd, readable) => watch(koffi, fd, readable),
+    watch: (fd, readable, writable) => watch(koffi, fd, readable, writable),
   };
 }
 
-function watch(koffi: Koffi, fd: number, readable: () => void): Watch {
-  const handle = koffi.node.poll(fd, { readable: true }, readable);
+function watch(koffi: Koffi, fd: number, readable: () => void, writable?: () => void): Watch {
+  let wanted = { readable: true, writable: false };
+  let open = true;
+  // koffi's declarations leave out the status, which comes first.
+  const happened = ((status: number, events: typeof wanted) => {
+    // An error at the socket, such as a peer that left without reading, ends the watch; reading tells what it was,
+    // and what is left to be read is watched for again.
+    if (status < 0) handle.start(wanted, happened);
+    try {
+      if (events.writable) writable?.();
+      if (open && (events.readable || status < 0)) readable();
+    } catch (error) {
+      // koffi would swallow it and never call again
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  }) as unknown as () => void;
+  const handle = koffi.node.poll(fd, wanted, happened);
+  // A handle that is closed must not be touched: koffi would end the process.
+  const whenOpen =
+    (call: () => void): (() => void) =>
+    () => {
+      if (open) call();
+    };
   return {
-    start: () => handle.start({ readable: true }, readable),
-    stop: () => handle.stop(),
-    close: () => handle.close(),
-    ref: () => handle.ref(),
-    unref: () => handle.unref(),
+    start: (alsoWritable = false) => {
+      if (!open) return;
+      wanted = { readable: true, writable: alsoWritable };
+      handle.start(wanted, happened);
+    },
+    stop: whenOpen(() => handle.stop()),
+    close: whenOpen(() => {
+      open = false;
+      handle.close();
+    }),
+    ref: whenOpen(() => handle.ref()),
+    unref: whenOpen(() => handle.unref()),
   };
 }
 
@@ -113,6 +178,9 @@ const PROTOTYPES: Record<string, readonly string[]> = {
   socket: ['int', 'int', 'int', 'int'],
   close: ['int', 'int'],
   bind: ['int', 'int', 'uintptr_t', 'uint32_t'],
+  listen: ['int', 'int', 'int'],
+  accept4: ['int', 'int', 'uintptr_t', 'uintptr_t', 'int'],
+  connect: ['int', 'int', 'uintptr_t', 'uint32_t'],
   getsockname: ['int', 'int', 'uintptr_t', 'uintptr_t'],
   setsockopt: ['int', 'int', 'int', 'int', 'uintptr_t', 'uint32_t'],
   getsockopt: ['int', 'int', 'int', 'int', 'uintptr_t', 'uintptr_t'],
@@ -122,20 +190,41 @@ const PROTOTYPES: Record<string, readonly string[]> = {
   mmap: ['uintptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'],
   munmap: ['int', 'uintptr_t', 'size_t'],
   memcpy: ['void', 'uintptr_t', 'uintptr_t', 'size_t'],
+  // `open`, `openat`, `fcntl` and `prctl` are variadic in C; with integers both ABIs pass the arguments the same way.
+  open: ['int', 'str', 'int', 'uint32_t'],
+  openat: ['int', 'int', 'str', 'int', 'uint32_t'],
+  lseek: ['int64_t', 'int', 'int64_t', 'int'],
+  pread: ['int', 'int', 'uintptr_t', 'size_t', 'int64_t'],
+  preadv: ['int', 'int', 'uintptr_t', 'int', 'int64_t'],
+  pwritev: ['int', 'int', 'uintptr_t', 'int', 'int64_t'],
+  ftruncate: ['int', 'int', 'int64_t'],
+  fstatfs: ['int', 'int', 'uintptr_t'],
+  flock: ['int', 'int', 'int'],
+  fcntl: ['int', 'int', 'int', 'int'],
+  memfd_create: ['int', 'str', 'uint32_t'],
+  poll: ['int', 'uintptr_t', 'uint64_t', 'int'],
+  umask: ['uint32_t', 'uint32_t'],
+  prctl: ['int', 'int', 'uint64_t', 'uint64_t', 'uint64_t', 'uint64_t'],
 };
 
 /** Numbers of Linux on x64 and arm64, which agree on all of these. */
 export const LINUX = {
+  AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
   SOCK_DGRAM: 2,
+  SOCK_SEQPACKET: 5,
   SOCK_NONBLOCK: 0x800,
   SOCK_CLOEXEC: 0x80000,
   SOL_SOCKET: 1,
   SO_SNDBUF: 7,
   SO_RCVBUF: 8,
+  SO_PEERCRED: 17,
+  SO_SNDTIMEO: 21,
   SO_SNDBUFFORCE: 32,
   SO_RCVBUFFORCE: 33,
+  SO_PEERPIDFD: 77,
+  SCM_RIGHTS: 1,
   SOL_IP: 0,
   IP_TOS: 1,
   IP_MTU_DISCOVER: 10,
@@ -149,8 +238,33 @@ export const LINUX = {
   SOL_UDP: 17,
   UDP_SEGMENT: 103,
   UDP_GRO: 104,
+  MSG_CTRUNC: 0x08,
   MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
+  MSG_NOSIGNAL: 0x4000,
+  MSG_CMSG_CLOEXEC: 0x4000_0000,
+  POLLIN: 1,
+  POLLOUT: 4,
+  O_RDONLY: 0,
+  O_RDWR: 2,
+  O_CLOEXEC: 0x80000,
+  LOCK_EX: 2,
+  LOCK_NB: 4,
+  SEEK_END: 2,
+  O_ACCMODE: 3,
+  F_GETFL: 3,
+  F_ADD_SEALS: 1033,
+  F_GET_SEALS: 1034,
+  F_SEAL_SEAL: 1,
+  F_SEAL_SHRINK: 2,
+  F_SEAL_GROW: 4,
+  F_SEAL_WRITE: 8,
+  F_SEAL_FUTURE_WRITE: 16,
+  MFD_CLOEXEC: 1,
+  MFD_ALLOW_SEALING: 2,
+  MFD_NOEXEC_SEAL: 8,
+  TMPFS_MAGIC: 0x0102_1994,
+  PR_SET_PTRACER: 0x5961_6d61,
   PROT_READ: 1,
   PROT_WRITE: 2,
   MAP_SHARED: 1,
@@ -162,16 +276,23 @@ export const LINUX = {
 
 export const ERRNO = {
   EPERM: 1,
+  ENOENT: 2,
   EINTR: 4,
   EIO: 5,
+  EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,
   EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
   EMSGSIZE: 90,
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
   ENOBUFS: 105,
+  ETOOMANYREFS: 109,
   ECONNREFUSED: 111,
 } as const;

@@ -70,6 +70,26 @@ export class MemoryPool {
   }
 }
 
+/**
+ * The memory behind a descriptor, shared with everybody who maps it. A view that outlives it reads zeros.
+ *
+ * @throws VerbsError `ENOMEM` the system does not map it
+ */
+export function mapDescriptor(libc: Libc, fd: number, size: number): MappedMemory {
+  const buffer = map(libc, size, fd);
+  const address = addresses.get(buffer)!;
+  let held = true;
+  return {
+    bytes: new Uint8Array(buffer),
+    address,
+    release: () => {
+      if (!held) return;
+      held = false;
+      empty(libc, buffer, address, size);
+    },
+  };
+}
+
 /** The address of a view on mapped memory, or on a `SharedArrayBuffer`, which never moves; 0 for any other memory. */
 export function addressOf(bytes: Uint8Array, libc: Libc | undefined): number {
   const base = addresses.get(bytes.buffer);
@@ -98,8 +118,9 @@ function shared(size: number): SharedArrayBuffer {
   }
 }
 
-function map(libc: Libc, size: number): ArrayBuffer {
-  const address = libc.mmap(0, size, READ_WRITE, LINUX.MAP_SHARED | LINUX.MAP_ANONYMOUS, -1, 0);
+function map(libc: Libc, size: number, fd = -1): ArrayBuffer {
+  const flags = fd < 0 ? LINUX.MAP_SHARED | LINUX.MAP_ANONYMOUS : LINUX.MAP_SHARED;
+  const address = libc.mmap(0, size, READ_WRITE, flags, fd, 0);
   if (typeof address !== 'number') throw outOfMemory(size);
   const buffer = libc.view(address, size);
   addresses.set(buffer, address);

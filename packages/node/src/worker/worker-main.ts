@@ -1,13 +1,21 @@
 /** The program of a worker thread that runs the kernel half of one device. */
 import { workerData } from 'node:worker_threads';
-import { DmaSpace, findTransport, KernelDevice, type Nanos, VerbsError } from '@verbena/core';
+import { findTransport, type Nanos, type Session, System, VerbsError } from '@verbena/core';
 import { Clock } from '../device/clock.ts';
-import { Driver, SPIN_NS } from '../device/driver.ts';
-import { LiveHost } from '../device/live-host.ts';
+import { LiveHost, randomWords } from '../device/live-host.ts';
+import { type LinkPlan, LiveKernel } from '../device/live-kernel.ts';
+import { localCredentials } from '../device/local-system.ts';
 import { loadLibc } from '../memory/libc.ts';
 import { MemoryPool } from '../memory/mapped-memory.ts';
-import { WireStack } from '../wire/wire-stack.ts';
-import { type Answer, type Question, type Report, toPlain, Word, type WorkerSetup } from './worker-protocol.ts';
+import {
+  type Answer,
+  type LinkByName,
+  type Question,
+  type Report,
+  toPlain,
+  Word,
+  type WorkerSetup,
+} from './worker-protocol.ts';
 
 const setup = workerData as WorkerSetup;
 const words = new Int32Array(setup.words);
@@ -20,63 +28,51 @@ try {
 }
 
 async function serve(): Promise<void> {
-  const transport = findTransport(setup.transport);
-  if (transport === undefined) throw new VerbsError('ENOENT', 'openDevice', `no transport '${setup.transport}'`);
   const libc = await loadLibc();
-  const dma = new DmaSpace();
   const pool = new MemoryPool(libc);
-  const stack = await WireStack.open(libc, pool, dma, setup.wire);
-  const host = new LiveHost(stack.live, stack.top, setup.seed, libc, (handle) => report({ kind: 'wake', handle }));
-  const { name, payloadMtu, settings } = setup;
-  const kernel = new KernelDevice({ name, transport, host, payloadMtu, settings });
+  const system = new System(randomWords);
   const clock = new Clock();
-  const driver = new Driver(kernel, stack.live, clock, SPIN_NS, (asleep) => {
-    Atomics.store(words, Word.ASLEEP, asleep ? 1 : 0);
-    // Whoever rang before reading that word did not send a kick.
-    return asleep && kernel.rung();
+  const kernel = await LiveKernel.open({
+    name: setup.name,
+    system,
+    links: setup.links.map(linkOf),
+    libc,
+    pool,
+    clock,
+    host: (dma) => new LiveHost(dma, setup.seed, libc, pool, true),
+    sleeping: (soft, asleep) => {
+      Atomics.store(words, Word.ASLEEP, asleep ? 1 : 0);
+      // Whoever rang before reading that word did not send a kick.
+      return asleep && soft.rung();
+    },
   });
-  driver.hold(); // as long as the device is open, this thread lives and spins a little before it sleeps
+  const session = system.session(localCredentials((number) => report({ kind: 'wake', number })));
+  kernel.driver.hold(); // as long as the device is open, this thread lives and spins a little before it sleeps
   setup.calls.on('message', (question: Question) => {
-    if (question.kind === 'call') answer(question.id, () => ask(kernel, stack, question, clock.now()));
-    else if (question.kind === 'close') void close(kernel, driver, stack, clock, question.timeoutNs);
-    driver.schedule();
+    if (question.kind === 'call') answer({ id: question.id, message: session.invoke(question.message, clock.now()) });
+    else if (question.kind === 'counters') answer({ id: question.id, counters: kernel.wireCounters() });
+    else if (question.kind === 'close') void close(kernel, session, question.timeoutNs);
+    kernel.driver.schedule();
   });
-  report({ kind: 'opened', local: stack.live.local, level: stack.live.level });
+  report({ kind: 'opened', name: kernel.device.name, local: kernel.stacks[0]!.live.local });
 }
 
-function ask(kernel: KernelDevice, stack: WireStack, question: Question & { kind: 'call' }, now: Nanos): unknown {
-  if (question.name === 'wireCounters') return stack.counters();
-  return kernel.call(question.name, question.args as never, now);
+function linkOf({ transport: name, ...rest }: LinkByName): LinkPlan {
+  const transport = findTransport(name);
+  if (transport === undefined) throw new VerbsError('ENOENT', 'openDevice', `no transport '${name}'`);
+  return { ...rest, transport };
 }
 
-function answer(id: number, work: () => unknown): void {
-  let message: Answer;
-  try {
-    message = { id, ok: true, result: work() };
-  } catch (thrown) {
-    message = { id, ok: false, error: toPlain(thrown, 'call') };
-  }
+function answer(message: Answer): void {
   setup.calls.postMessage(message);
   Atomics.add(words, Word.ANSWERS, 1);
   Atomics.notify(words, Word.ANSWERS);
 }
 
-async function close(
-  kernel: KernelDevice,
-  driver: Driver,
-  stack: WireStack,
-  clock: Clock,
-  timeoutNs: Nanos,
-): Promise<void> {
-  const end = clock.now() + timeoutNs;
-  kernel.close(clock.now());
-  while (!kernel.quiet() && clock.now() < end) {
-    if (driver.progress() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  driver.progress();
-  const orderly = kernel.quiet();
-  driver.close();
-  stack.close();
+async function close(kernel: LiveKernel, session: Session, timeoutNs: Nanos): Promise<void> {
+  const orderly = await kernel.shutdown(timeoutNs);
+  session.close();
+  kernel.close();
   report({ kind: 'closed', orderly });
   setup.calls.close();
 }

@@ -1,15 +1,7 @@
 /** The port to a kernel half in a worker thread, which drives the device by itself (automatic progress). */
 import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import {
-  type CallIn,
-  type CallOut,
-  type KernelCallName,
-  type KernelPort,
-  type Nanos,
-  type UserMemory,
-  VerbsError,
-} from '@verbena/core';
+import { type KernelPort, type Message, type Nanos, type UserMemory, VerbsError } from '@verbena/core';
 import { Clock } from '../device/clock.ts';
 import { Waiters } from '../device/waiters.ts';
 import type { LocalAddress } from '../wire/live-wire.ts';
@@ -18,7 +10,6 @@ import {
   fromPlain,
   type Question,
   type Report,
-  type WireCall,
   WORDS_BYTES,
   Word,
   type WorkerSetup,
@@ -28,8 +19,9 @@ export class WorkerPort implements KernelPort {
   readonly memory: UserMemory;
   /** A second thread that spins needs a core of its own. */
   readonly polls = availableParallelism() > CORES_OF_ONE_DEVICE;
-  local!: LocalAddress;
-  level = '';
+  readonly local: LocalAddress;
+  /** Name that the device was registered under. */
+  readonly device: string;
   readonly #worker: Worker;
   readonly #calls: MessagePort;
   readonly #reports: MessagePort;
@@ -74,7 +66,7 @@ export class WorkerPort implements KernelPort {
     reports: MessagePort,
     words: SharedArrayBuffer,
     memory: UserMemory,
-    opened: { readonly local: LocalAddress; readonly level: string },
+    opened: { readonly name: string; readonly local: LocalAddress },
   ) {
     this.#worker = worker;
     this.#calls = calls;
@@ -82,7 +74,7 @@ export class WorkerPort implements KernelPort {
     this.#words = new Int32Array(words);
     this.memory = memory;
     this.local = opened.local;
-    this.level = opened.level;
+    this.device = opened.name;
     this.#waiters = new Waiters(
       () => this.#hold(1),
       () => this.#hold(-1),
@@ -94,12 +86,18 @@ export class WorkerPort implements KernelPort {
     worker.unref();
   }
 
-  call<N extends KernelCallName>(name: N, args: CallIn<N>): CallOut<N> {
-    return this.#ask(name, args) as CallOut<N>;
+  get failure(): string {
+    return this.#dead;
+  }
+
+  invoke(message: Message): Message {
+    const answer = this.#ask('invoke', (id) => ({ kind: 'call', id, message }));
+    return (answer as { readonly message: Message }).message;
   }
 
   wireCounters(): Record<string, number> {
-    return this.#ask('wireCounters', {}) as Record<string, number>;
+    const answer = this.#ask('counters', (id) => ({ kind: 'counters', id }));
+    return (answer as { readonly counters: Record<string, number> }).counters;
   }
 
   progress(): number {
@@ -118,12 +116,13 @@ export class WorkerPort implements KernelPort {
     return this.#clock.now();
   }
 
-  wait(handle: number, timeoutNs: Nanos): Promise<void> {
-    return this.#waiters.wait(handle, timeoutNs);
+  async wait(wake: number, timeoutNs: Nanos): Promise<void> {
+    // who waits looks at `failure` next
+    if (this.#dead === '') await this.#waiters.wait(wake, timeoutNs);
   }
 
-  wake(handle: number): void {
-    this.#waiters.wake(handle);
+  wake(wake: number): void {
+    this.#waiters.wake(wake);
   }
 
   /** Whether the device keeps the process alive although nobody waits. */
@@ -158,22 +157,21 @@ export class WorkerPort implements KernelPort {
   }
 
   /** Asks and blocks until the answer is there: calls of the control path are synchronous. */
-  #ask(name: KernelCallName | WireCall, args: unknown): unknown {
-    if (this.#dead !== '') throw new VerbsError('EIO', name, `the device does not answer: ${this.#dead}`);
+  #ask(call: string, questionOf: (id: number) => Question): Answer {
+    if (this.#dead !== '') throw new VerbsError('EIO', call, `the device does not answer: ${this.#dead}`);
     const id = this.#nextId++;
     const end = this.#clock.now() + ANSWER_MS * 1e6;
-    this.#calls.postMessage({ kind: 'call', id, name, args } satisfies Question);
+    this.#calls.postMessage(questionOf(id));
     for (;;) {
       const seen = Atomics.load(this.#words, Word.ANSWERS);
-      const message = receiveMessageOnPort(this.#calls)?.message as Answer | undefined;
-      if (message !== undefined) {
-        if (message.id !== id) continue; // too late for a question that was given up
-        if (message.ok) return message.result;
-        throw fromPlain(message.error);
+      const answer = receiveMessageOnPort(this.#calls)?.message as Answer | undefined;
+      if (answer !== undefined) {
+        if (answer.id === id) return answer;
+        continue; // too late for a question that was given up
       }
       const left = (end - this.#clock.now()) / 1e6;
       if (left <= 0 || Atomics.wait(this.#words, Word.ANSWERS, seen, left) === 'timed-out') {
-        throw new VerbsError('EIO', name, `the device's worker did not answer within ${ANSWER_MS} ms`, {
+        throw new VerbsError('EIO', call, `the device's worker did not answer within ${ANSWER_MS} ms`, {
           try: 'close the device and open it again',
         });
       }
@@ -181,7 +179,7 @@ export class WorkerPort implements KernelPort {
   }
 
   #reported(report: Report): void {
-    if (report.kind === 'wake') this.#waiters.wake(report.handle);
+    if (report.kind === 'wake') this.#waiters.wake(report.number);
     else if (report.kind === 'closed') this.#closed?.(report.orderly);
   }
 

@@ -1,18 +1,14 @@
 /** What the two threads of a device in worker mode say to each other. */
 import type { MessagePort } from 'node:worker_threads';
-import { type ErrorCode, type ErrorFacts, isVerbsError, type KernelCallName, VerbsError } from '@verbena/core';
+import { type ErrorCode, type ErrorFacts, isVerbsError, type Message, VerbsError } from '@verbena/core';
+import type { LinkPlan } from '../device/live-kernel.ts';
 import type { LocalAddress } from '../wire/live-wire.ts';
-import type { WireStackOptions } from '../wire/wire-stack.ts';
 
 /** Given to the worker when it starts. */
 export interface WorkerSetup {
   readonly name: string;
-  /** Name in the catalog: code cannot be handed to another thread. */
-  readonly transport: string;
-  readonly payloadMtu: number;
   readonly seed: number;
-  readonly settings: Readonly<Record<string, number>>;
-  readonly wire: WireStackOptions;
+  readonly links: readonly LinkByName[];
   /** Questions and answers. The answer is read without the event loop, by a thread that blocks. */
   readonly calls: MessagePort;
   /** What the device reports of its own accord. */
@@ -20,6 +16,9 @@ export interface WorkerSetup {
   /** Words of {@link Word}. */
   readonly words: SharedArrayBuffer;
 }
+
+/** A link with the name of its transport in the catalog: code cannot be handed to another thread. */
+export type LinkByName = Omit<LinkPlan, 'transport'> & { readonly transport: string };
 
 /** Index into the shared words. */
 export const Word = {
@@ -31,21 +30,19 @@ export const Word = {
 export const WORDS_BYTES = 8;
 
 export type Question =
-  | { readonly kind: 'call'; readonly id: number; readonly name: KernelCallName | WireCall; readonly args: unknown }
+  | { readonly kind: 'call'; readonly id: number; readonly message: Message }
+  | { readonly kind: 'counters'; readonly id: number }
   | { readonly kind: 'kick' }
   | { readonly kind: 'close'; readonly timeoutNs: number };
 
-/** Calls that the host answers beside the device. */
-export type WireCall = 'wireCounters';
-
 export type Answer =
-  | { readonly id: number; readonly ok: true; readonly result: unknown }
-  | { readonly id: number; readonly ok: false; readonly error: PlainError };
+  | { readonly id: number; readonly message: Message }
+  | { readonly id: number; readonly counters: Record<string, number> };
 
 export type Report =
-  | { readonly kind: 'opened'; readonly local: LocalAddress; readonly level: string }
+  | { readonly kind: 'opened'; readonly name: string; readonly local: LocalAddress }
   | { readonly kind: 'refused'; readonly error: PlainError }
-  | { readonly kind: 'wake'; readonly handle: number }
+  | { readonly kind: 'wake'; readonly number: number }
   | { readonly kind: 'closed'; readonly orderly: boolean };
 
 /** An error as it crosses: classes and symbols do not survive a structured clone. */

@@ -1,0 +1,96 @@
+/**
+ * How objects end. Nothing here allocates records or can fail for lack of memory, so destroying always works.
+ * @spec rdma-core 11.4 · rdma-core 11.5
+ */
+import { VerbsError } from '../base/verbs-error.ts';
+import type { Call, DestroyReason } from './call.ts';
+import type { DeviceContext } from './device-context.ts';
+import type { DeviceObject } from './device-object.ts';
+import { Transaction } from './transaction.ts';
+
+/**
+ * Destroys one object.
+ *
+ * @throws VerbsError `EBUSY` others need it; nothing changed · what the driver says when it refuses
+ */
+export function destroyObject(object: DeviceObject, reason: DestroyReason): void {
+  if (object.uses > 0) {
+    throw new VerbsError('EBUSY', `${object.kind}.destroy`, `the ${object.kind} is in use`, {
+      object: `${object.kind} 0x${object.handle.toString(16)}, needed by ${object.uses} other ${object.uses === 1 ? 'object' : 'objects'}`,
+      try: `destroy first: ${usersOf(object)}`,
+    });
+  }
+  callDriver(object, reason);
+  forget(object);
+}
+
+/** Destroys everything of a context, newest first, with retries, then by force. */
+export function destroyAll(context: DeviceContext, reason: DestroyReason): void {
+  const { device } = context;
+  let left = [...context.objects.values()]
+    .filter((object) => object.live && object.id !== 0)
+    .sort((a, b) => b.born - a.born);
+  for (let before = left.length + 1; left.length > 0 && left.length < before; ) {
+    before = left.length;
+    left = left.filter((object) => {
+      if (object.uses > 0) return true;
+      try {
+        callDriver(object, reason);
+      } catch {
+        return true;
+      }
+      forget(object);
+      return false;
+    });
+  }
+  for (const object of left) {
+    // the driver must not refuse now: its part is leaked, and stays charged
+    device.system.leaked++;
+    object.charges.length = 0;
+    try {
+      callDriver(object, 'DRIVER_FAILURE');
+    } catch {}
+    forget(object);
+  }
+}
+
+/** Undoes the making of an object whose driver part exists. */
+export function abortObject(object: DeviceObject): void {
+  callDriver(object, 'ABORT');
+}
+
+function callDriver(object: DeviceObject, reason: DestroyReason): void {
+  const { context } = object;
+  const destroyer = context.device.methods.destroyer(object.kind);
+  if (destroyer === undefined) return;
+  const call: Call = {
+    name: destroyer.name,
+    device: context.device,
+    context,
+    input: {},
+    object,
+    tx: NO_STEPS,
+    attachments: NONE,
+    reply: [],
+    reason,
+    now: context.device.system.now,
+  };
+  destroyer.serve(call);
+}
+
+function forget(object: DeviceObject): void {
+  const { context } = object;
+  context.device.unlist(object);
+  context.objects.remove(object.handle);
+  (object.events ?? context.defaultEvents).forget(object.handle);
+  object.settle();
+}
+
+function usersOf(object: DeviceObject): string {
+  const users = [...object.context.objects.values()].filter((one) => one.needs.includes(object));
+  const named = users.slice(0, 4).map((one) => `${one.kind} 0x${one.handle.toString(16)}`);
+  return users.length > named.length ? `${named.join(', ')} and ${users.length - named.length} more` : named.join(', ');
+}
+
+const NONE: readonly unknown[] = [];
+const NO_STEPS = new Transaction();

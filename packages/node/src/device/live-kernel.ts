@@ -1,0 +1,136 @@
+/** The kernel half of a live device: wires, engines, and what drives them. For programs, worker threads and daemons. */
+import {
+  type Device,
+  DmaSpace,
+  type KernelHost,
+  type LinkOptions,
+  type Nanos,
+  SoftDevice,
+  type System,
+  type Transport,
+} from '@verbena/core';
+import type { Libc } from '../memory/libc.ts';
+import type { MemoryPool } from '../memory/mapped-memory.ts';
+import { WireStack, type WireStackOptions } from '../wire/wire-stack.ts';
+import type { Clock } from './clock.ts';
+import { Driver, SPIN_NS } from './driver.ts';
+
+/** One address entry of a device to be. */
+export interface LinkPlan {
+  readonly transport: Transport;
+  readonly payloadMtu: number;
+  readonly settings: Readonly<Record<string, number>>;
+  /** Port that the entry belongs to, from 1. */
+  readonly port: number;
+  readonly wire: WireStackOptions;
+}
+
+export interface LiveKernelOptions {
+  readonly name: string;
+  readonly system: System;
+  readonly links: readonly LinkPlan[];
+  readonly libc: Libc | undefined;
+  readonly pool: MemoryPool;
+  readonly clock: Clock;
+  readonly host: (dma: DmaSpace) => KernelHost;
+  /** Told true before sleeping, and false after; true as answer to true keeps it awake. */
+  readonly sleeping?: (kernel: SoftDevice, asleep: boolean) => boolean;
+}
+
+export class LiveKernel {
+  readonly soft: SoftDevice;
+  readonly device: Device;
+  readonly driver: Driver;
+  readonly stacks: readonly WireStack[];
+  readonly #clock: Clock;
+  #lastCounters: Record<string, number> | undefined;
+
+  /** @throws VerbsError what opening a wire or registering the device says; nothing is left open then */
+  static async open(options: LiveKernelOptions): Promise<LiveKernel> {
+    const dma = new DmaSpace();
+    const stacks: WireStack[] = [];
+    try {
+      for (const { wire } of options.links) stacks.push(await WireStack.open(options.libc, options.pool, dma, wire));
+      return new LiveKernel(options, dma, stacks);
+    } catch (thrown) {
+      for (const stack of stacks) stack.close();
+      throw thrown;
+    }
+  }
+
+  private constructor(options: LiveKernelOptions, dma: DmaSpace, stacks: readonly WireStack[]) {
+    const { links, system, name, clock, sleeping } = options;
+    this.stacks = stacks;
+    this.#clock = clock;
+    this.soft = new SoftDevice({ links: links.map((plan, i) => linkOf(plan, stacks[i]!)), host: options.host(dma) });
+    this.device = system.register(this.soft, { name });
+    const { soft } = this;
+    const live = stacks.map((one) => one.live);
+    this.driver = new Driver(soft, live, clock, SPIN_NS, sleeping && ((asleep) => sleeping(soft, asleep)));
+  }
+
+  get polls(): boolean {
+    return this.stacks.every((one) => one.live.polls);
+  }
+
+  /** What the wires count; the last figures when they are closed. */
+  wireCounters(): Record<string, number> {
+    if (this.#lastCounters !== undefined) return this.#lastCounters;
+    const counts: Record<string, number> = {};
+    for (const stack of this.stacks) {
+      for (const [name, count] of Object.entries(stack.counters())) counts[name] = (counts[name] ?? 0) + count;
+    }
+    return counts;
+  }
+
+  /**
+   * Ends the device in order: the transports close what peers hold state for.
+   *
+   * @param timeoutNs - how long peers get to answer
+   * @param progress - one step of this device, and of others where they wait for each other
+   * @returns whether all was closed in time
+   */
+  async shutdown(timeoutNs: Nanos, progress: () => number = () => this.driver.progress()): Promise<boolean> {
+    const end = this.#clock.now() + timeoutNs;
+    this.soft.close(this.#clock.now());
+    this.driver.hold();
+    try {
+      while (!this.soft.quiet()) {
+        if (this.#clock.now() >= end) return false;
+        if (progress() === 0) await pause();
+      }
+      progress(); // what was said last is on its way
+      return true;
+    } finally {
+      this.driver.release();
+    }
+  }
+
+  /** Takes the device from the system and closes its wires. */
+  close(): void {
+    if (this.#lastCounters !== undefined) return;
+    this.device.system.remove(this.device);
+    this.#lastCounters = this.wireCounters();
+    this.driver.close();
+    for (const stack of this.stacks) stack.close();
+  }
+}
+
+function linkOf({ transport, payloadMtu, settings, port }: LinkPlan, { top, live }: WireStack): LinkOptions {
+  return {
+    transport,
+    wire: top,
+    payloadMtu,
+    settings,
+    port,
+    entropies: live.entropies,
+    receiveBufferBytes: live.receiveBufferBytes,
+    localAddress: live.local,
+    level: live.level,
+  };
+}
+
+/** The event loop takes in what Node's own sockets have, and rests a little. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
