@@ -10,8 +10,14 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   codec: { file: 'micro/codec.js', node: [], text: 'declared header fields against hand-written offsets' },
+  daemon: {
+    file: 'live/through-daemon.js',
+    node: [],
+    text: 'the same programs with devices of their own, and through daemons',
+  },
   engine: { file: 'engine/uet.js', node: ['--expose-gc'], text: 'the UET engine alone: ns and heap bytes per packet' },
   live: { file: 'live/live.js', node: [], text: 'two processes on loopback, beside libfabric where it is installed' },
+  control: { file: 'control/control.js', node: [], text: 'the control path in each form; memory of many objects' },
   raw: { file: 'live/raw.js', node: [], text: 'bare UDP and bare system calls: what the machine allows' },
 };
 

@@ -6,61 +6,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openDevice } from '@verbena/node';
 import { libfabricVersion, type PeerResult, PROVIDERS, pingpong } from './peers.ts';
-import { start, waitForExit } from './processes.ts';
-
-interface PerfRow {
-  readonly bandwidth_bytes_per_s: number;
-  readonly messages_per_s: number;
-  readonly latency_us: { readonly p50: number; readonly p99: number };
-  readonly retransmitted_packets: number;
-  readonly cpu_seconds: number;
-}
-
-interface Test {
-  readonly name: string;
-  readonly perf: readonly string[];
-  readonly unit: 'GB/s' | 'M/s' | 'us';
-  /** Message size at which the peers run, bytes; their iterations. */
-  readonly peer?: { readonly size: number; readonly iterations: number };
-  /** The floor that the project set itself. */
-  readonly floor?: number;
-}
-
-const TESTS: readonly Test[] = [
-  {
-    name: 'write 1 MiB',
-    perf: ['write-bw', '-s', '1048576', '-t', '16'],
-    unit: 'GB/s',
-    peer: { size: 1 << 20, iterations: 200 },
-    floor: 2.5,
-  },
-  {
-    name: 'read 1 MiB',
-    perf: ['read-bw', '-s', '1048576', '-t', '16'],
-    unit: 'GB/s',
-    peer: { size: 1 << 20, iterations: 200 },
-  },
-  {
-    name: 'send 1 MiB',
-    perf: ['send-bw', '-s', '1048576', '-t', '16'],
-    unit: 'GB/s',
-    peer: { size: 1 << 20, iterations: 200 },
-  },
-  { name: 'write 64 B, window 1024', perf: ['write-bw', '-s', '64', '-t', '1024'], unit: 'M/s', floor: 1 },
-  {
-    name: 'send 64 B one way',
-    perf: ['send-lat', '-s', '64'],
-    unit: 'us',
-    peer: { size: 64, iterations: 20_000 },
-    floor: 8,
-  },
-  { name: 'write 64 B one way', perf: ['write-lat', '-s', '64'], unit: 'us', peer: { size: 64, iterations: 20_000 } },
-  { name: 'read 64 B round trip', perf: ['read-lat', '-s', '64'], unit: 'us' },
-];
+import { runPerf, TESTS, type Test, value } from './perf-run.ts';
+import { median, spread } from './statistics.ts';
 
 const { values } = parseArgs({
   options: {
@@ -70,35 +20,8 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const command = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
-
-const value = (test: Test, row: PerfRow): number =>
-  test.unit === 'GB/s'
-    ? row.bandwidth_bytes_per_s / 1e9
-    : test.unit === 'M/s'
-      ? row.messages_per_s / 1e6
-      : row.latency_us.p50;
 const peerValue = (test: Test, row: PeerResult): number =>
   test.unit === 'GB/s' ? row.bytes_per_s / 1e9 : row.latency_us;
-
-async function ours(test: Test): Promise<PerfRow> {
-  const duration = ['-D', values.seconds!];
-  const server = start(
-    process.execPath,
-    [command, 'perf', ...test.perf, ...duration, '--listen', '127.0.0.1', '--json'],
-    0,
-  );
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  const client = start(
-    process.execPath,
-    [command, 'perf', ...test.perf, ...duration, '127.0.0.1', '--from', '127.0.0.2', '--json'],
-    1,
-  );
-  const code = await waitForExit(client, 60_000);
-  await waitForExit(server, 5_000);
-  if (code !== 0) throw new Error(`${test.name}: the client ended with ${code}\n${client.errors}\n${server.errors}`);
-  return JSON.parse(client.output.trim().split('\n').at(-1)!) as PerfRow;
-}
 
 /** Share of a core that an open, idle device uses. */
 async function idle(): Promise<number> {
@@ -112,17 +35,6 @@ async function idle(): Promise<number> {
   return (used.user + used.system) / 3e6;
 }
 
-const median = (numbers: readonly number[]): number => {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted.length % 2 === 1
-    ? sorted[sorted.length >> 1]!
-    : (sorted[sorted.length / 2 - 1]! + sorted[sorted.length / 2]!) / 2;
-};
-const spread = (numbers: readonly number[]): string => {
-  const digits = median(numbers) >= 100 ? 0 : 2;
-  return `${median(numbers).toFixed(digits)} [${Math.min(...numbers).toFixed(digits)}..${Math.max(...numbers).toFixed(digits)}]`;
-};
-
 const version = libfabricVersion();
 const figures = TESTS.map((test) => ({
   test,
@@ -133,7 +45,7 @@ const figures = TESTS.map((test) => ({
 let port = 42_000;
 for (let round = 0; round < rounds; round++) {
   for (const figure of figures) {
-    const row = await ours(figure.test);
+    const row = await runPerf(figure.test, values.seconds!);
     figure.ours.push(value(figure.test, row));
     figure.cpu.push(row.cpu_seconds);
     const { peer } = figure.test;

@@ -10,9 +10,13 @@ export interface Running {
 
 const pinning = spawnSync('taskset', ['--version']).status === 0 && availableParallelism() >= 2;
 
-export function start(command: string, args: readonly string[], core: number): Running {
+/** @param socket - of a daemon that the process shall use */
+export function start(command: string, args: readonly string[], core: number, socket?: string): Running {
   const full = pinning ? ['-c', String(core), command, ...args] : [...args];
-  const child = spawn(pinning ? 'taskset' : command, full, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(pinning ? 'taskset' : command, full, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(socket === undefined ? {} : { VERBENA_SOCKET: socket }) },
+  });
   const running: Running = { child, output: '', errors: '' };
   child.stdout?.on('data', (data) => {
     running.output += data;

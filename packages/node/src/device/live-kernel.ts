@@ -43,6 +43,7 @@ export class LiveKernel {
   readonly driver: Driver;
   readonly stacks: readonly WireStack[];
   readonly #clock: Clock;
+  readonly #unwatch: () => void;
   #lastCounters: Record<string, number> | undefined;
 
   /** @throws VerbsError what opening a wire or registering the device says; nothing is left open then */
@@ -67,6 +68,10 @@ export class LiveKernel {
     const { soft } = this;
     const live = stacks.map((one) => one.live);
     this.driver = new Driver(soft, live, clock, SPIN_NS, sleeping && ((asleep) => sleeping(soft, asleep)));
+    // whoever takes the device away, its wires go with it; a move between namespaces is no end
+    this.#unwatch = system.watch(({ event, index }) => {
+      if (event === 'unregister' && index === this.device.index && this.device.state !== 'registered') this.close();
+    });
   }
 
   get polls(): boolean {
@@ -109,8 +114,9 @@ export class LiveKernel {
   /** Takes the device from the system and closes its wires. */
   close(): void {
     if (this.#lastCounters !== undefined) return;
-    this.device.system.remove(this.device);
+    this.#unwatch();
     this.#lastCounters = this.wireCounters();
+    this.device.system.remove(this.device);
     this.driver.close();
     for (const stack of this.stacks) stack.close();
   }
