@@ -44,6 +44,11 @@ describe('the tree', () => {
     for (const { name } of TRANSPORTS) expect(rules).toContain(`transports/${name}`);
   });
 
+  it('publishes the user library, and beside it only what other libraries and tests build on (R062)', () => {
+    const { exports } = JSON.parse(text('packages/core/package.json')) as { exports: Record<string, unknown> };
+    expect(Object.keys(exports).sort()).toEqual(['.', './abi', './testing', './uapi', './wire']);
+  });
+
   it('has a page, a conformance test and a dissector for every transport (R225)', () => {
     for (const { name } of TRANSPORTS) {
       expect(existsSync(`${ROOT}docs/transports/${name}.md`), name).toBe(true);

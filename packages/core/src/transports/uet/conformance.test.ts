@@ -2,4 +2,6 @@ import { describe, it } from 'vitest';
 import { transportSuite } from '../../testing/transport-suite.ts';
 import { uet } from './index.ts';
 
-transportSuite(uet, { describe, it });
+describe('everything that Ultra Ethernet does here is reached through the common user API (R005 R181)', () => {
+  transportSuite(uet, { describe, it });
+});
