@@ -9,6 +9,8 @@
  *   contract  uapi                    engine, abi       wire
  *   ground              base
  */
+const { readdirSync } = require('node:fs');
+
 const core = '^packages/core/src';
 const within = (folder) => `${core}/${folder}/`;
 /** A folder of core may import only these others. Tests are free. */
@@ -29,8 +31,9 @@ module.exports = {
     layer('abi', ['engine', 'base']),
     layer('engine', ['base']),
     layer('cc', ['engine', 'base']),
-    layer('transports/loop', ['engine', 'wire', 'cc', 'base']),
-    layer('transports/uet', ['engine', 'wire', 'cc', 'base']),
+    ...readdirSync('packages/core/src/transports').map((name) =>
+      layer(`transports/${name}`, ['engine', 'wire', 'cc', 'base']),
+    ),
     layer('device', ['uapi', 'engine', 'base']),
     layer('soft', ['device', 'uapi', 'engine', 'abi', 'base']),
     layer('verbs', ['device', 'uapi', 'engine', 'abi', 'base']),

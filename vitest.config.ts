@@ -5,8 +5,12 @@ const source = (path: string) => new URL(path, import.meta.url).pathname;
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^@verbena\/core\/(wire|testing|uapi|abi)$/, replacement: `${source('./packages/core/src/')}$1/index.ts` },
+      {
+        find: /^@verbena\/core\/(wire|testing|uapi|abi)$/,
+        replacement: `${source('./packages/core/src/')}$1/index.ts`,
+      },
       { find: /^@verbena\/core$/, replacement: source('./packages/core/src/index.ts') },
+      { find: /^@verbena\/node\/daemon$/, replacement: source('./packages/node/src/daemon/index.ts') },
       { find: /^@verbena\/node$/, replacement: source('./packages/node/src/index.ts') },
     ],
   },

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readCorpus } from './corpus.ts';
 import { fuzzEngine } from './targets/engine.ts';
 import { fuzzParsers } from './targets/parsers.ts';
+import { fuzzUapi } from './targets/uapi.ts';
 
 const SEED = Number(process.env.SEED ?? 1);
 
@@ -26,5 +27,16 @@ describe('a short fuzzing run', () => {
     expect(report.facts.problems).toBeGreaterThan(1000);
     expect(report.facts.refusedFiles).toBeGreaterThan(100);
     expect(report.facts.readFrames).toBeGreaterThan(1000);
+  });
+
+  it('of the user API finds nothing: always an answer, books in order, nothing left (R224 R058)', () => {
+    const report = fuzzUapi({ seed: SEED, inputs: 20_000 });
+    expect(report.failures).toEqual([]);
+    // it was not in vain: calls of most methods went well, and most errors of the table were met
+    expect(report.facts.accepted).toBeGreaterThan(4000);
+    expect(report.facts.refused).toBeGreaterThan(4000);
+    expect(report.facts.methods).toBeGreaterThan(50);
+    expect(report.facts.codes).toBeGreaterThan(10);
+    expect(report.facts.objects).toBeGreaterThan(100);
   });
 });

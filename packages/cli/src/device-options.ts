@@ -1,14 +1,19 @@
 /** Options that every command with a device of its own understands. */
+import { TRANSPORTS } from '@verbena/core';
 import type { Command } from 'commander';
 import { byteCount, oneOf, probability, wholeNumber } from './option-values.ts';
 
 export interface DeviceOptions {
+  /** Name of its protocol. */
+  readonly transport?: string;
   readonly port?: number;
   readonly mtu?: number;
   readonly io?: 'auto' | 'gso' | 'batch' | 'dgram';
   readonly mode?: 'inline' | 'worker';
   readonly entropies?: number;
   readonly capture?: string;
+  /** Of a daemon. */
+  readonly device?: string;
 }
 
 /** Faults on what this side's device sends and receives. */
@@ -23,6 +28,7 @@ export interface FaultOptions {
 
 export function addDeviceOptions(command: Command): Command {
   return command
+    .option('--transport <name>', `protocol of the device: ${NAMES.join(', ')} (default: uet)`, oneOf(NAMES))
     .option('-p, --port <number>', 'UDP port of the device (default: 4793)', wholeNumber(1, 65_535))
     .option(
       '--mtu <bytes>',
@@ -36,7 +42,8 @@ export function addDeviceOptions(command: Command): Command {
     )
     .option('--mode <mode>', 'who drives the device: inline (this thread) or worker', oneOf(['inline', 'worker']))
     .option('--entropies <number>', 'routes through the network (UDP source ports)', wholeNumber(1, 64))
-    .option('--capture <file>', 'record the traffic as pcapng');
+    .option('--capture <file>', 'record the traffic as pcapng')
+    .option('--device <name>', 'device of the daemon that VERBENA_SOCKET names (default: by address)');
 }
 
 export function addFaultOptions(command: Command): Command {
@@ -55,4 +62,5 @@ export function faultsOf(options: FaultOptions): Record<string, number> | undefi
   return asked.length === 0 ? undefined : Object.fromEntries(asked);
 }
 
+const NAMES = TRANSPORTS.map(({ name }) => name);
 const FAULTS = ['drop', 'duplicate', 'reorder', 'corrupt', 'delay'] as const;

@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { jsonLines, verbena } from './process-rig.testdata.ts';
 import { createProgram } from './program.ts';
 
-const COMMANDS = ['demo', 'perf', 'pingpong', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor'];
+const COMMANDS = [
+  ...['demo', 'perf', 'pingpong', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'up'],
+  ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'monitor'],
+];
 
 describe('the command', () => {
   it('has help with an example, and --json, on every command', () => {

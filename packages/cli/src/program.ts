@@ -3,12 +3,20 @@ import { Command, CommanderError } from 'commander';
 import { addCp } from './commands/cp.ts';
 import { addDecode } from './commands/decode.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDev } from './commands/dev.ts';
 import { addDevices } from './commands/devices.ts';
 import { addDevinfo } from './commands/devinfo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addJob } from './commands/job.ts';
+import { addLink } from './commands/link.ts';
+import { addMonitor } from './commands/monitor.ts';
 import { addPerf } from './commands/perf.ts';
 import { addPingpong } from './commands/pingpong.ts';
+import { addResource } from './commands/resource.ts';
 import { addServe } from './commands/serve.ts';
+import { addStatistic } from './commands/statistic.ts';
+import { addSystem } from './commands/system.ts';
+import { addUp } from './commands/up.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -59,6 +67,14 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addDevices,
   addDevinfo,
   addDoctor,
+  addUp,
+  addDev,
+  addLink,
+  addResource,
+  addStatistic,
+  addSystem,
+  addJob,
+  addMonitor,
 ];
 
 const BAD_INPUT = 2;

@@ -9,14 +9,21 @@ export * from './device/index.ts';
 export * from './engine/index.ts';
 export * from './soft/index.ts';
 export {
+  ACCESS_FLAGS,
   type Cell,
   decodeAnswer,
+  encodeError,
   encodeRequest,
+  type LayoutValue,
+  layout,
   MAX_MESSAGE_BYTES,
   MemoryKind,
   type Message,
+  QP_TYPES,
   type Row,
   UAPI,
 } from './uapi/index.ts';
 export { MANAGEMENT } from './uapi/management/index.ts';
+/** How drivers declare objects, methods and attributes of their own. */
+export * as schema from './uapi/schema.ts';
 export * from './verbs/index.ts';

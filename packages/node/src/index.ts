@@ -1,5 +1,13 @@
 /** The live host: opens RDMA devices on this machine's network. */
+export {
+  connectManagement,
+  type DaemonDevice,
+  daemonDevices,
+  daemonSocket,
+  type ManagementConnection,
+} from './client/management-client.ts';
 export { type DeviceOptions, type LiveDeviceHandle, openDevice } from './device/open-device.ts';
+export { defaultSocketPath } from './ipc/socket-path.ts';
 export type { FaultDirection, Faults } from './wire/fault-wire.ts';
 export { interfaceMtu } from './wire/interface-mtu.ts';
 export type { LocalAddress } from './wire/live-wire.ts';

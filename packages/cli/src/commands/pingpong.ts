@@ -129,6 +129,7 @@ function answerPlay(
   const steps = endpoint.device.polls ? STEPS : 1;
   let seen = 0;
   let seenAt = performance.now();
+  channel.idle = () => run.idle();
   channel.drive = () => {
     try {
       for (let i = 0; i < steps; i++) {

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isVerbsError, type PortAttributes } from '@verbena/core';
-import { type LiveDeviceHandle, openDevice } from '@verbena/node';
+import { daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
 import { BadInput } from '../failure.ts';
 
 export interface DeviceSpec {
@@ -30,8 +30,11 @@ export function parseDeviceSpec(text: string): DeviceSpec {
   return { name: match[1]!, address };
 }
 
-/** One device per address of this machine, loopback first. Link-local addresses need a zone and are left out. */
+/** The daemon's, where `VERBENA_SOCKET` names one; else one per address of this machine, loopback first. Link-local addresses need a zone and are left out. */
 export function localDeviceSpecs(): DeviceSpec[] {
+  if (daemonSocket() !== undefined) {
+    return daemonDevices().map(({ name, addresses }) => ({ name, address: addresses[0] ?? '' }));
+  }
   const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
   const usable = all.filter(({ address }) => !address.startsWith('fe80:') && !address.startsWith('169.254.'));
   const sorted = [...usable.filter(({ internal }) => internal), ...usable.filter(({ internal }) => !internal)];
@@ -40,7 +43,8 @@ export function localDeviceSpecs(): DeviceSpec[] {
 
 /** Opens a device, asks it, and closes it again. One that is in use is looked at on another port. */
 export async function inspectDevice({ name, address }: DeviceSpec): Promise<FoundDevice> {
-  const device = await openDevice({ name, address }).catch((thrown: unknown) => {
+  const options = daemonSocket() === undefined ? { name, address } : { name };
+  const device = await openDevice(options).catch((thrown: unknown) => {
     if (isVerbsError(thrown) && thrown.code === 'EADDRINUSE') return openDevice({ name, address, port: 0 });
     throw thrown;
   });

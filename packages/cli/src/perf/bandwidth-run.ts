@@ -53,6 +53,10 @@ export class BandwidthRun implements Run {
     this.#wanted = Math.min(this.#wanted, this.posted);
   }
 
+  idle(): Promise<void> {
+    return this.#lane.idle();
+  }
+
   #post(): void {
     const request = this.#request;
     request.id = this.posted;

@@ -10,6 +10,8 @@ export interface Run {
   readonly progress: number;
   /** Posts no more; what is in flight is still awaited. */
   stop(): void;
+  /** Resolves when there may be something to do; for devices that somebody else drives. Without it the event loop turns. */
+  idle?(): Promise<void>;
 }
 
 /**
@@ -26,10 +28,13 @@ export async function drive(run: Run, polls: boolean, others?: () => void, secon
   let moved = started;
   let seen = run.progress;
   for (;;) {
+    const before = run.progress;
     for (let i = 0; i < (polls ? STEPS : 1); i++) {
       if (run.step()) return;
       others?.();
     }
+    // a core that spins here is one that the device's own thread, or a daemon, does not have
+    if (!polls && others === undefined && run.progress === before) await run.idle?.();
     const now = performance.now();
     if (now >= end) run.stop();
     if (run.progress !== seen) {

@@ -3,6 +3,7 @@ import {
   type AddressHandle,
   CompletionBatch,
   type CompletionQueue,
+  isVerbsError,
   type MemoryRegion,
   type QueuePair,
   RemoteMemory,
@@ -105,6 +106,15 @@ export class PerfLane {
     return true;
   }
 
+  /** Resolves when a completion is there, or after a while. */
+  async idle(): Promise<void> {
+    try {
+      await this.cq.wait(IDLE_MS);
+    } catch (thrown) {
+      if (!isVerbsError(thrown) || thrown.code !== 'ETIMEDOUT') throw thrown;
+    }
+  }
+
   close(): void {
     this.qp.close();
     this.cq.close();
@@ -146,6 +156,8 @@ export function fillPattern(bytes: Uint8Array, seed: number): void {
   }
 }
 
+/** For what no completion tells. */
+const IDLE_MS = 5;
 /** Stays in the processor's cache. */
 const BUFFER_BYTES = 2 ** 20;
 const BLOCK = 65_536;

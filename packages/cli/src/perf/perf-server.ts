@@ -75,6 +75,8 @@ export class PerfServer implements Listener {
     session.cpu = process.cpuUsage();
     session.seenAt = performance.now();
     this.#channel.drive = () => this.#step(session);
+    const { responder } = session;
+    this.#channel.idle = responder.idle === undefined ? undefined : () => responder.idle!();
     return {};
   }
 

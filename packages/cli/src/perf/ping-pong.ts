@@ -54,6 +54,10 @@ export class PingPong implements Run {
     return this.progress >= this.#wanted && this.#sent >= this.#wanted && qp.sendSpace === idleSpace;
   }
 
+  idle(): Promise<void> {
+    return this.#lane.idle();
+  }
+
   stop(): void {
     this.#wanted = Math.min(this.#wanted, this.#sent);
   }

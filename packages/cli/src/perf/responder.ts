@@ -9,6 +9,8 @@ export interface Responder {
   step(): void;
   /** Grows when the peer does something: a silent peer is noticed. */
   readonly activity: number;
+  /** As {@link Run.idle}: nothing to do before it resolves. */
+  idle?(): Promise<void>;
 }
 
 export function createResponder(test: PerfTest, lane: PerfLane): Responder {
@@ -17,17 +19,25 @@ export function createResponder(test: PerfTest, lane: PerfLane): Responder {
   return new Bystander(lane);
 }
 
-/** One-sided operations need nobody: the device only has to be driven. */
+/** One-sided operations need nobody: the device only has to be driven, if that is this thread's business. */
 class Bystander implements Responder {
   activity = 0;
   readonly #lane: PerfLane;
+  readonly #drives: boolean;
 
   constructor(lane: PerfLane) {
     this.#lane = lane;
+    this.#drives = lane.endpoint.device.polls;
   }
 
   step(): void {
-    this.activity += this.#lane.endpoint.context.progress();
+    const work = this.#lane.endpoint.context.progress();
+    // who does not drive the device does not see that the peer is silent
+    this.activity += this.#drives ? work : 1;
+  }
+
+  idle(): Promise<void> {
+    return this.#lane.idle();
   }
 }
 
@@ -45,6 +55,10 @@ class SendSink implements Responder {
     this.#answer = echoes
       ? { opcode: 'send', to: lane.peer, region: lane.out, length: lane.size, offset: 0, id: 0 }
       : undefined;
+  }
+
+  idle(): Promise<void> {
+    return this.#lane.idle();
   }
 
   step(): void {

@@ -43,6 +43,8 @@ export class Channel {
   readonly qp: QueuePair;
   /** Called on each turn of a busy loop: for tests that look at memory instead of completions. */
   drive: (() => void) | undefined;
+  /** Resolves when `drive` may have something to do; where another thread or a daemon drives the device. */
+  idle: (() => Promise<void>) | undefined;
   readonly #listener: Listener;
   readonly #receives: MemoryRegion;
   readonly #sends: MemoryRegion;
@@ -55,6 +57,7 @@ export class Channel {
   #busy = 0;
   #closing = false;
   readonly #pump: Promise<void>;
+  #sleeping: Promise<void> | undefined;
 
   constructor(endpoint: Endpoint, listener: Listener) {
     this.endpoint = endpoint;
@@ -203,8 +206,9 @@ export class Channel {
       if (handled > 0) quietSince = now;
       const idle = now - quietSince;
       if (this.#busy > 0 && this.endpoint.device.polls && idle < SPIN_MS) await (handled > 0 ? null : turn());
-      else if (this.drive !== undefined) await turn();
-      else await this.#sleep();
+      else if (this.drive === undefined) await this.#sleep();
+      else if (this.idle === undefined || this.endpoint.device.polls) await turn();
+      else await Promise.race([this.idle(), (this.#sleeping ??= this.#sleep())]);
     }
   }
 
@@ -213,6 +217,8 @@ export class Channel {
       await this.cq.wait(SLEEP_MS);
     } catch (thrown) {
       if (!isVerbsError(thrown) || thrown.code !== 'ETIMEDOUT') throw thrown;
+    } finally {
+      this.#sleeping = undefined;
     }
   }
 

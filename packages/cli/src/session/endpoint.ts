@@ -10,9 +10,10 @@ import {
   type ProtectionDomain,
   type QueuePair,
 } from '@verbena/core';
-import { type LiveDeviceHandle, openDevice } from '@verbena/node';
+import { daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
 import type { DeviceOptions } from '../device-options.ts';
 import { type FaultOptions, faultsOf } from '../device-options.ts';
+import { BadInput, refusal } from '../failure.ts';
 import { type LocalAddress, localCandidates } from './local-address.ts';
 import { absoluteQpn, FIRST_DATA_INDEX, SERVICE_JOB } from './session.ts';
 
@@ -53,24 +54,31 @@ export class Endpoint {
     this.gid = gid.includes(':') ? gid : `::ffff:${gid}`;
   }
 
-  /** Opens a device at a given address. */
+  /** Opens a device at a given address; the daemon's with this address where `VERBENA_SOCKET` names one. */
   static async open(at: LocalAddress, options: EndpointOptions): Promise<Endpoint> {
     const faults = faultsOf(options);
+    const isShared = daemonSocket() !== undefined;
+    const name = isShared ? options.device : (options.name ?? 'uet0');
+    if (!isShared && options.device !== undefined) {
+      throw new BadInput(
+        '--device names a device of a daemon',
+        'VERBENA_SOCKET=1, after `verbena up`; or --from ADDRESS',
+      );
+    }
     const device = await openDevice({
-      name: options.name ?? 'uet0',
-      address: at.address,
-      port: at.port,
+      ...(name === undefined ? { address: at.address, port: at.port } : isShared ? { name } : { name, ...at }),
+      ...(options.transport === undefined || isShared ? {} : { transport: options.transport }),
       ...(options.mtu === undefined ? {} : { payloadMtu: options.mtu }),
       ...(options.io === undefined ? {} : { io: options.io }),
       ...(options.mode === undefined ? {} : { mode: options.mode }),
       ...(options.entropies === undefined ? {} : { entropies: options.entropies }),
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.captureLimitBytes === undefined ? {} : { captureLimitBytes: options.captureLimitBytes }),
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(options.seed === undefined || isShared ? {} : { seed: options.seed }),
       ...(faults === undefined ? {} : { faults: { direction: options.faultDirection ?? 'both', ...faults } }),
     });
     try {
-      return new Endpoint(device, at.address);
+      return new Endpoint(device, isShared ? device.local.text : at.address);
     } catch (thrown) {
       await device.close();
       throw thrown;
@@ -80,6 +88,7 @@ export class Endpoint {
   /** Opens a device that can reach `remote`, at `from` or at the first address that is free. */
   static async reaching(remote: string, from: string | undefined, options: EndpointOptions): Promise<Endpoint> {
     const port = options.port ?? DEFAULT_PORT;
+    if (daemonSocket() !== undefined) return Endpoint.open(sharedAddress(remote, from, options), options);
     if (from !== undefined) return Endpoint.open({ address: from, port: from === remote ? 0 : port }, options);
     let lastError: unknown;
     for await (const candidate of localCandidates(remote, port)) {
@@ -149,6 +158,17 @@ export class Endpoint {
     this.#nextIndex = index === LAST_INDEX ? FIRST_DATA_INDEX : index + 1;
     return index;
   }
+}
+
+/** A device of the daemon: the one that was asked for, else the first one that is not the peer itself. */
+function sharedAddress(remote: string, from: string | undefined, options: EndpointOptions): LocalAddress {
+  const port = options.port ?? 0;
+  if (from !== undefined || options.device !== undefined) return { address: from ?? '', port };
+  const free = daemonDevices().find(({ addresses }) => !addresses.includes(remote));
+  if (free?.addresses[0] !== undefined) return { address: free.addresses[0], port };
+  throw refusal('ENXIO', 'openDevice', `the daemon has no device beside that of ${remote}`, {
+    try: 'verbena up with a second --device, or unset VERBENA_SOCKET for a device of your own',
+  });
 }
 
 /** UDP port of UET. */

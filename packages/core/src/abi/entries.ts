@@ -6,7 +6,12 @@
 import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
 import { pad, struct, u16, u32 } from './struct.ts';
 
-/** A send request. Four segments or the inline bytes follow at {@link PAYLOAD_AT}. */
+/**
+ * A send request. Four segments or the inline bytes follow at {@link PAYLOAD_AT}.
+ *
+ * BIND_MW: `index` is the number of the window, `rkey` its new key, `remote` the length of the part, `immLo` the rights;
+ * the first segment names the region and where the part begins. LOCAL_INV: `rkey` is the key that ends.
+ */
 export const SendEntry = struct('SendEntry', 128, {
   opcode: u16('one of WorkOpcode'),
   flags: u16('bits of SendFlag'),

@@ -2,3 +2,4 @@
 export * from './doorbell-page.ts';
 export * from './entries.ts';
 export * from './ring.ts';
+export * from './struct.ts';

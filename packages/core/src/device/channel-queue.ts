@@ -9,6 +9,11 @@ export class ChannelQueue {
     this.wake = wake;
   }
 
+  /** Queues that have news which nobody has taken. */
+  get waiting(): readonly number[] {
+    return [...this.#queues];
+  }
+
   /** @returns whether the program must be woken */
   push(handle: number): boolean {
     this.#queues.add(handle);
@@ -23,6 +28,13 @@ export class ChannelQueue {
     for (const handle of taken) this.#queues.delete(handle);
     this.#armed = taken.length === 0;
     return taken;
+  }
+
+  /** What was taken did not reach the program: it is there again, in front. */
+  putBack(handles: readonly number[]): void {
+    const later = [...this.#queues];
+    this.#queues.clear();
+    for (const handle of [...handles, ...later]) this.#queues.add(handle);
   }
 
   /** The queue is destroyed. */

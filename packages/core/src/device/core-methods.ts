@@ -10,6 +10,7 @@ import type { Method } from '../uapi/schema.ts';
 import type { Call } from './call.ts';
 import { ChannelQueue } from './channel-queue.ts';
 import type { Device } from './device.ts';
+import type { DeviceObject } from './device-object.ts';
 import type { Driver } from './driver.ts';
 import { EventFile } from './event-file.ts';
 import { jobMethods } from './job-methods.ts';
@@ -85,6 +86,8 @@ export function openDevice(
         now: session.system.now,
       } as unknown as Call;
       const more = device.driver.openContext?.(context, call) ?? {};
+      // closing ends what the driver did as well
+      tx.join(0, () => session.closeContext(context));
       const output = {
         context: context.number,
         wake: context.defaultEvents.wake,
@@ -96,7 +99,9 @@ export function openDevice(
         ...more,
       };
       tx.reach('answer');
-      return checkRoom(encodeAnswer(entry.method, output, header.cookie), header, entry.name);
+      const bytes = encodeAnswer(entry.method, output, header.cookie);
+      checkRoom(bytes.length, header, entry.name);
+      return bytes;
     } catch (thrown) {
       tx.rollback();
       throw thrown;
@@ -139,7 +144,7 @@ export function coreMethods(driver: Driver): Served {
       context.eventFiles.set(object.handle, file);
       return { wake: file.wake };
     },
-    'ASYNC_EVENT.READ': ({ context, input }) => {
+    'ASYNC_EVENT.READ': ({ context, input, tx }) => {
       const { handle } = input as { handle?: number };
       const file = handle === undefined ? context.defaultEvents : context.eventFiles.get(handle);
       if (file === undefined) {
@@ -148,11 +153,14 @@ export function coreMethods(driver: Driver): Served {
         });
       }
       const events = file.take();
+      tx.onUndo(() => file.putBack(events));
       return { events, end: file.ended ? 1 : 0 };
     },
     'ASYNC_EVENT.FREE': ({ context, object }) => {
+      // a device that goes tells its readers first, and they may read that afterwards
+      if (context.dead) return undefined;
       const file = object.state as EventFile;
-      if (!context.dead) context.eventFiles.delete(object.handle);
+      context.eventFiles.delete(object.handle);
       if (file.end()) context.session.wake(file.wake);
       return undefined;
     },
@@ -169,9 +177,12 @@ const CHANNELS: Served = {
     context.wakes.add(queue.wake);
     return { wake: queue.wake };
   },
-  'COMP_CHANNEL.READ': ({ input }) => ({
-    queues: (input as unknown as { handle: { state: ChannelQueue } }).handle.state.take(),
-  }),
+  'COMP_CHANNEL.READ': ({ input, tx }) => {
+    const channel = (input as unknown as { handle: DeviceObject }).handle.state as ChannelQueue;
+    const queues = channel.take();
+    tx.onUndo(() => channel.putBack(queues));
+    return { queues };
+  },
   'COMP_CHANNEL.DESTROY': ({ context, object }) => {
     context.wakes.delete(object.wake);
     context.session.wake(object.wake);
@@ -184,9 +195,7 @@ function chooseDevice(session: Session, name: string | undefined): Device {
   if (name !== undefined) {
     const found = system.find(name, namespace);
     if (found !== undefined) return found;
-    const hidden =
-      system.find(name, system.initialNamespace) ?? [...system.devices.values()].find((one) => one.name === name);
-    if (hidden !== undefined && hidden.state === 'registered') {
+    if (system.findAnywhere(name) !== undefined) {
       throw new VerbsError('EPERM', 'DEVICE.OPEN', `device ${name} belongs to another namespace`, {
         try: 'a device of this namespace, or shared mode',
       });

@@ -30,8 +30,8 @@ export function destroyAll(context: DeviceContext, reason: DestroyReason): void 
   let left = [...context.objects.values()]
     .filter((object) => object.live && object.id !== 0)
     .sort((a, b) => b.born - a.born);
-  for (let before = left.length + 1; left.length > 0 && left.length < before; ) {
-    before = left.length;
+  while (left.length > 0) {
+    const before = left.length;
     left = left.filter((object) => {
       if (object.uses > 0) return true;
       try {
@@ -42,15 +42,16 @@ export function destroyAll(context: DeviceContext, reason: DestroyReason): void 
       forget(object);
       return false;
     });
-  }
-  for (const object of left) {
-    // the driver must not refuse now: its part is leaked, and stays charged
+    if (left.length < before) continue;
+    // the driver must not refuse now: its part is leaked, and stays charged; what it needed can end as usual
+    const stuck = left.find(({ uses }) => uses === 0) ?? left[0]!;
     device.system.leaked++;
-    object.charges.length = 0;
+    stuck.charges.length = 0;
     try {
-      callDriver(object, 'DRIVER_FAILURE');
+      callDriver(stuck, 'DRIVER_FAILURE');
     } catch {}
-    forget(object);
+    forget(stuck);
+    left.splice(left.indexOf(stuck), 1);
   }
 }
 
@@ -75,7 +76,15 @@ function callDriver(object: DeviceObject, reason: DestroyReason): void {
     reason,
     now: context.device.system.now,
   };
-  destroyer.serve(call);
+  // it is nobody's to find while its driver part is half gone; a driver that refuses has it back
+  const { live } = object;
+  object.live = false;
+  try {
+    destroyer.serve(call);
+  } catch (refused) {
+    object.live = live;
+    throw refused;
+  }
 }
 
 function forget(object: DeviceObject): void {

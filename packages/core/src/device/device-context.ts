@@ -42,17 +42,26 @@ export class DeviceContext {
     this.objects = new ObjectTable(HANDLES, device.limits.handles, randomWord(session.system));
   }
 
-  /** A live object by handle. Kinds are compared: a handle of another kind is no handle. */
-  find(call: string, kind: string, handle: number): DeviceObject {
+  /**
+   * A live object by handle. Kinds are compared: a handle of another kind is no handle.
+   *
+   * @param attribute - its name in the call, for the error
+   */
+  find(call: string, kind: string, handle: number, attribute = ''): DeviceObject {
+    const title = attribute === '' ? '' : `\`${attribute}\`: `;
+    const text = `0x${handle.toString(16)}`;
+    if (handle > MAX_HANDLE) {
+      throw new VerbsError('EINVAL', call, `${title}${text} cannot be a handle`, { try: 'a number below 2^31' });
+    }
     const object = this.objects.get(handle);
     if (object === undefined || !object.live) {
-      throw new VerbsError('ENOENT', call, `there is no ${kind} with handle 0x${handle.toString(16)}`, {
+      throw new VerbsError('ENOENT', call, `${title}there is no ${kind} with handle ${text}`, {
         object: `context ${this.number} of ${this.device.name}`,
         try: 'a handle of this context whose object is not destroyed',
       });
     }
     if (object.kind === kind) return object;
-    throw new VerbsError('EINVAL', call, `handle 0x${handle.toString(16)} is no ${kind}`, {
+    throw new VerbsError('EINVAL', call, `${title}handle ${text} is no ${kind}`, {
       object: `${object.kind} of context ${this.number}`,
       try: `a handle of a ${kind}`,
     });
@@ -68,3 +77,4 @@ function randomWord({ randomWords }: System): number {
 
 /** All handles are alike, whatever they stand for: the kind is compared, not read from the number. */
 const HANDLES = 1;
+const MAX_HANDLE = 0x7fff_ffff;

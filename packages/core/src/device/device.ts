@@ -43,6 +43,8 @@ export class Device {
   /** Objects by kind and number, for tools. */
   readonly #objects = new Map<string, Map<number, DeviceObject>>();
   readonly #ids = new Map<string, number>();
+  /** Sums of counters of objects that ended. */
+  readonly #history: Record<string, number> = {};
   /** Calls that run now. */
   #running = 0;
   readonly #whenIdle: (() => void)[] = [];
@@ -93,6 +95,7 @@ export class Device {
   /** For the dispatcher: it does not exist any more. */
   unlist(object: DeviceObject): void {
     this.#objects.get(object.kind)?.delete(object.id);
+    this.contained(() => this.#count(this.#history, object));
   }
 
   /** Something happened that no completion tells: to an object, or (a port number, or 0) to all of the device. */
@@ -116,6 +119,15 @@ export class Device {
       this.#running--;
       if (this.#running === 0)
         for (let run = this.#whenIdle.shift(); run !== undefined; run = this.#whenIdle.shift()) run();
+    }
+  }
+
+  /** Runs what a driver or a client must do and must not refuse; what it throws is counted, and stops nothing. */
+  contained(run: () => void): void {
+    try {
+      run();
+    } catch {
+      this.system.failures++;
     }
   }
 
@@ -146,7 +158,7 @@ export class Device {
 
   /** Empties every context and leaves shells; for removal and for moves between namespaces. */
   disassociate(): void {
-    this.driver.disassociate?.();
+    this.contained(() => this.driver.disassociate?.());
     for (const context of this.contexts) {
       context.dead = true;
       destroyAll(context, 'DRIVER_REMOVE');
@@ -155,11 +167,25 @@ export class Device {
         if (file.end() || asleep) context.session.wake(file.wake);
       }
       context.maps.clear();
-      this.driver.closeContext?.(context);
+      this.contained(() => this.driver.closeContext?.(context));
       context.charge?.release();
       context.session.wakeAll(context);
     }
     this.contexts.clear();
+  }
+
+  /** What the driver counted, and the sums over objects of what it counted for each: ended ones stay in. */
+  statistics(): Record<string, number> {
+    const sums = { ...this.#history };
+    for (const kind of this.#objects.values()) for (const object of kind.values()) this.#count(sums, object);
+    return { ...this.driver.counters?.(), ...sums };
+  }
+
+  #count(sums: Record<string, number>, object: DeviceObject): void {
+    for (const [name, count] of Object.entries(this.driver.objectCounters?.(object) ?? {})) {
+      const key = `${object.schema.short}_${name}`;
+      sums[key] = (sums[key] ?? 0) + count;
+    }
   }
 
   /** Counts of live objects by kind, and the driver's protocol state. */

@@ -7,6 +7,7 @@ import { isVerbsError, VerbsError } from '../base/verbs-error.ts';
 import { UAPI } from '../uapi/index.ts';
 import {
   AttributeFlag,
+  answerBytes,
   checkRoom,
   decodeRequestHeader,
   decodeValue,
@@ -19,14 +20,16 @@ import {
   type RequestHeader,
   splitAttributes,
 } from '../uapi/message.ts';
-import type { Method } from '../uapi/schema.ts';
+import type { Method, ObjectSchema } from '../uapi/schema.ts';
 import type { Call } from './call.ts';
 import { checkCall } from './checks.ts';
 import { openDevice, systemMethods } from './core-methods.ts';
 import { abortObject, destroyObject } from './destroy.ts';
+import type { Device } from './device.ts';
 import type { DeviceContext } from './device-context.ts';
 import { DeviceObject } from './device-object.ts';
-import { managementMethods } from './management.ts';
+import type { EventFile } from './event-file.ts';
+import { managementMethods, serveManagement } from './management.ts';
 import type { MethodEntry } from './method-table.ts';
 import type { Rights, Session } from './session.ts';
 import { Transaction } from './transaction.ts';
@@ -59,15 +62,23 @@ function serveSystem(
 ): Uint8Array {
   const managed = managementMethods.get(header.object * 0x1_0000 + header.method);
   if (managed !== undefined) {
-    checkRight(session.credentials.rights, managed.name, managed.method);
-    const answer = managed.serve(session, readInput(managed, raw));
-    return checkRoom(encodeAnswer(managed.method, answer, header.cookie), header, managed.name);
+    return serveManagement(session, managed, header, () => {
+      const { rights } = session.credentials;
+      // who may change the system may also end what others made there
+      checkRight({ ...rights, job: rights.job || rights.admin }, managed.name, managed.method);
+      return readInput(managed, raw);
+    });
   }
   const entry = header.object === UAPI.DEVICE.id ? systemMethods.get(header.method) : undefined;
-  if (entry === undefined) throw absent(header, 'without a context');
+  if (entry === undefined) throw withoutContext(header);
   const input = readInput(entry, raw);
   if (entry.name === 'DEVICE.OPEN') return openDevice(session, entry, input, header, request.attachments, reply);
-  return checkRoom(encodeAnswer(entry.method, entry.list(session), header.cookie), header, entry.name);
+  return fitting(encodeAnswer(entry.method, entry.list(session), header.cookie), header, entry.name);
+}
+
+function fitting(bytes: Uint8Array, header: RequestHeader, call: string): Uint8Array {
+  checkRoom(bytes.length, header, call);
+  return bytes;
 }
 
 function serveContext(
@@ -82,17 +93,20 @@ function serveContext(
     throw new VerbsError('EINVAL', 'invoke', `there is no context ${header.context}`, { try: 'DEVICE.OPEN' });
   }
   const { device } = context;
-  const entry = device.methods.find(header.object, header.method);
-  if (entry === undefined) throw absent(header, `on ${device.name}`);
   if (header.driver !== device.driver.number) {
-    throw new VerbsError('EINVAL', entry.name, `the caller was made for driver ${header.driver}`, {
+    throw new VerbsError('EINVAL', 'invoke', `the caller was made for driver ${header.driver}`, {
       object: `device ${device.name} of driver ${device.driver.number} (${device.driver.name})`,
       try: `a user half for driver ${device.driver.number}`,
     });
   }
+  const entry = device.methods.find(header.object, header.method);
+  if (entry === undefined) throw absent(header, `on ${device.name}`);
   if (context.dead) {
     const bytes = serveShell(context, entry, raw, header);
     if (bytes !== undefined) return bytes;
+  }
+  // from the start of a removal on, calls that run are finished, and no other one begins
+  if (context.dead || (device.state !== 'registered' && entry.method.shell !== true)) {
     throw new VerbsError('EIO', entry.name, `device ${device.name} is gone`, {
       object: `context ${context.number}`,
       try: 'close the context and open the device again when it is back',
@@ -120,13 +134,18 @@ function serveLive(
   const tx = new Transaction(session.system.inject);
   const locked: DeviceObject[] = [];
   let object: DeviceObject | undefined;
+  let isServing = false;
   try {
     const input = readInput(entry, raw);
     checkRight(context.rights, entry.name, entry.method);
     resolveHandles(context, entry, input, locked);
+    // an answer whose size is known is refused before anything is done, any other one is undone
+    const known = entry.makes === undefined ? answerBytes(entry.method) : undefined;
+    if (known !== undefined) checkRoom(known, header, entry.name);
     if (entry.makes !== undefined) object = begin(context, entry, input, tx);
     else object = entry.subject === undefined ? undefined : (input[entry.subject] as DeviceObject);
     const call = callOf(context, entry, input, object, tx, request.attachments, reply);
+    isServing = true;
     checkCall(call);
     let output: Readonly<Record<string, unknown>> = {};
     const { depth } = tx;
@@ -137,10 +156,10 @@ function serveLive(
       tx.join(depth, () => abortObject(made));
       output = { ...output, [entry.subject ?? '']: made.handle };
     }
-    // what was destroyed stays destroyed, so its answer is never refused
-    if (!entry.destroys) tx.reach('answer');
+    isServing = false;
+    if (known === undefined) tx.reach('answer');
     const bytes = encodeAnswer(entry.method, output, header.cookie);
-    if (!entry.destroys) checkRoom(bytes, header, entry.name);
+    if (known === undefined) checkRoom(bytes.length, header, entry.name);
     if (entry.makes !== undefined && object !== undefined) {
       device.list(object);
       object.live = true;
@@ -150,7 +169,7 @@ function serveLive(
   } catch (thrown) {
     tx.rollback();
     reply.length = 0;
-    throw thrown;
+    throw isServing ? withoutReserved(thrown, device) : thrown;
   } finally {
     for (const one of locked) one.lock = one.lock < 0 ? 0 : one.lock - 1;
   }
@@ -187,6 +206,8 @@ function begin(
   for (const value of Object.values(input)) {
     for (const one of Array.isArray(value) ? value : [value]) if (one instanceof DeviceObject) object.need(one);
   }
+  const { events } = input;
+  if (events instanceof DeviceObject && events.kind === 'ASYNC_EVENT') object.events = events.state as EventFile;
   return object;
 }
 
@@ -198,6 +219,12 @@ function readInput(
   const input: Record<string, unknown> = {};
   const seen = new Set<number>();
   for (const { id, flags, value } of raw) {
+    if ((flags & ~AttributeFlag.MANDATORY) !== 0) {
+      throw new VerbsError('EINVAL', entry.name, `attribute 0x${id.toString(16)} has flags that do not exist`, {
+        given: `flags 0x${flags.toString(16)}`,
+        try: 'bit 0: the call fails where the attribute is not known',
+      });
+    }
     const known = entry.inputs.get(id);
     if (known === undefined) {
       if ((flags & AttributeFlag.MANDATORY) === 0) continue;
@@ -240,19 +267,20 @@ function resolveHandles(
     const value = input[name];
     if (value === undefined || (type.kind !== 'handle' && type.kind !== 'handles')) continue;
     const take = (handle: number): DeviceObject => {
-      const object = context.find(entry.name, type.object, handle);
-      lock(entry.name, object, type.access === 'read', locked);
+      const object = context.find(entry.name, type.object, handle, name);
+      lock(entry.name, name, object, type.access === 'read', locked);
       return object;
     };
     input[name] = type.kind === 'handle' ? take(value as number) : (value as readonly number[]).map(take);
   }
 }
 
-function lock(call: string, object: DeviceObject, shared: boolean, locked: DeviceObject[]): void {
+function lock(call: string, name: string, object: DeviceObject, shared: boolean, locked: DeviceObject[]): void {
   if (shared ? object.lock < 0 : object.lock !== 0) {
-    throw new VerbsError('EBUSY', call, `another call is using the ${object.kind}`, {
+    const here = locked.includes(object);
+    throw new VerbsError('EBUSY', call, `\`${name}\`: ${here ? 'this' : 'another'} call is using the ${object.kind}`, {
       object: `${object.kind} 0x${object.handle.toString(16)}`,
-      try: 'again when that call has returned',
+      try: here ? 'another object for each attribute' : 'again when that call has returned',
     });
   }
   object.lock = shared ? object.lock + 1 : -1;
@@ -268,9 +296,14 @@ function serveShell(
 ): Uint8Array | undefined {
   if (entry.method.shell !== true) return undefined;
   if (entry.destroys) return encodeAnswer(entry.method, {}, header.cookie);
-  const input = readInput(entry, raw);
-  const call = callOf(context, entry, input, undefined, new Transaction(), [], []);
-  return encodeAnswer(entry.method, entry.serve(call) ?? {}, header.cookie);
+  const tx = new Transaction();
+  try {
+    const call = callOf(context, entry, readInput(entry, raw), undefined, tx, [], []);
+    return fitting(encodeAnswer(entry.method, entry.serve(call) ?? {}, header.cookie), header, entry.name);
+  } catch (thrown) {
+    tx.rollback();
+    throw withoutReserved(thrown, context.device);
+  }
 }
 
 function callOf(
@@ -305,13 +338,34 @@ function checkRight(rights: Rights, name: string, { right }: Method): void {
   });
 }
 
+/** A method that is there, but not before a device is open, is another mistake than one that is not there. */
+function withoutContext(header: RequestHeader): VerbsError {
+  const objects: readonly ObjectSchema[] = Object.values(UAPI);
+  const object = objects.find(({ id }) => id === header.object);
+  const method = Object.entries(object?.methods ?? {}).find(([, { id }]) => id === header.method);
+  if (object === undefined || method === undefined) return absent(header, 'without a context');
+  return new VerbsError('EINVAL', `${object.name}.${method[0]}`, 'the call names no context', {
+    missing: 'context, in the header',
+    try: 'DEVICE.OPEN gives one',
+  });
+}
+
 function absent({ object, method }: RequestHeader, where: string): VerbsError {
   return new VerbsError('EPROTONOSUPPORT', 'invoke', `there is no method ${method} of object ${object} ${where}`, {
     try: 'DEVICE.QUERY_METHODS lists what is there',
   });
 }
 
-/** EPROTONOSUPPORT is the dispatcher's own word for "not there"; a method that says it is wrong. */
+/** EPROTONOSUPPORT is the dispatcher's own word for "not there", on which programs build; a method must not say it. */
+function withoutReserved(thrown: unknown, { driver }: Device): unknown {
+  if (!isVerbsError(thrown) || thrown.code !== 'EPROTONOSUPPORT') return thrown;
+  const problem = thrown.message.slice(`${thrown.code} in ${thrown.call}: `.length);
+  return new VerbsError('EINVAL', thrown.call, problem, {
+    ...thrown.facts,
+    see: `the driver ${driver.name} said EPROTONOSUPPORT, which is not its to say: please report it`,
+  });
+}
+
 function asVerbsError(thrown: unknown): VerbsError {
   if (isVerbsError(thrown)) return thrown;
   return new VerbsError(

@@ -41,7 +41,11 @@ export interface Driver {
   detached?(): void;
   /** Further named values of an object, for tools. */
   describe?(object: DeviceObject): Row;
-  /** What was counted so far. */
+  /** Most objects of each kind that there can be, by the short name of the kind. */
+  maxima?(): Readonly<Record<string, number>>;
+  /** What was counted for one object. When it ends, the device keeps the sums. */
+  objectCounters?(object: DeviceObject): Readonly<Record<string, number>>;
+  /** What was counted so far; never less than before. */
   counters?(): Readonly<Record<string, number>>;
   /** Live protocol state, for tools and leak checks: name to count. */
   census?(): Readonly<Record<string, number>>;
@@ -56,8 +60,8 @@ export interface DriverObject {
   readonly methods: Readonly<Record<string, (call: Call<any>) => unknown>>;
 }
 
-/** A core object's kernel half is always this. */
-export type ObjectMap = { readonly [K in UapiObject]: DeviceObject };
+/** The kernel half of an object is always this, also of a driver's own. */
+export type ObjectMap = Readonly<Record<string, DeviceObject>>;
 
 /** What a method is given, with handles resolved. */
 export type CallInput<M extends Method> = KernelInput<M, ObjectMap>;

@@ -33,6 +33,11 @@ export class EventFile {
     return this.#events.splice(0, 128);
   }
 
+  /** What was taken did not reach the reader: it is there again, in front. */
+  putBack(events: readonly number[]): void {
+    this.#events.unshift(...events);
+  }
+
   /** Drops what waits about an object that is destroyed. */
   forget(object: number): void {
     for (let i = this.#events.length - 2; i >= 0; i -= 2) {
@@ -44,6 +49,11 @@ export class EventFile {
   end(): boolean {
     this.#ended = true;
     return this.#disarm();
+  }
+
+  /** Events that nobody has taken. */
+  get waiting(): number {
+    return this.#events.length / 2;
   }
 
   /** Everything was taken and nothing follows. */

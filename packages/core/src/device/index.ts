@@ -11,4 +11,4 @@ export { JobContainer, JobRegistry } from './job-registry.ts';
 export { Namespace } from './namespace.ts';
 export { RESOURCES, type Resource, ResourceGroup } from './resource-group.ts';
 export { ALL_RIGHTS, type Credentials, NO_RIGHTS, type Rights, Session } from './session.ts';
-export { type Client, type DeviceRegistration, type MonitorEvent, System } from './system.ts';
+export { type Client, type DeviceFactory, type DeviceRegistration, type MonitorEvent, System } from './system.ts';

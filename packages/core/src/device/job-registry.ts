@@ -1,8 +1,11 @@
 /**
- * Jobs of the whole system. A job is made by a privileged party and realised on each device where somebody joins it;
- * whoever holds a capability may join, and nobody can guess one.
+ * Jobs of the whole system. A job is made by a privileged party and realised at each address entry where somebody joins
+ * it; whoever holds a capability may join, and nobody can guess one.
  *
- *   container (system) ─── device job (one per device) ─── holders (JOB objects of contexts)
+ *   container (system) ─── device job (one per device and address entry) ─── holders (JOB objects of contexts)
+ *
+ * A number means something at one address only: two devices, or two address entries of one, may each have their own
+ * job 7, and one job may have different numbers on different devices.
  */
 import { VerbsError } from '../base/verbs-error.ts';
 import { TOKEN_BYTES } from '../uapi/objects/job.ts';
@@ -21,8 +24,13 @@ export class JobContainer {
   readonly owner: { readonly pid: number; readonly uid: number };
   /** Made through the management channel: lives without holders. */
   readonly kept: boolean;
+  /** Grows with each job. */
+  serial = 0;
   readonly tokens = new Set<string>();
-  readonly onDevices = new Map<Device, DeviceJob>();
+  /** Where it is alive. */
+  readonly realised = new Set<DeviceJob>();
+  /** Numbers on devices that do not use {@link id}. */
+  readonly ids: ReadonlyMap<Device, number>;
 
   constructor(options: JobOptions) {
     this.id = options.id;
@@ -31,6 +39,20 @@ export class JobContainer {
     this.namespace = options.namespace;
     this.owner = options.owner;
     this.kept = options.kept ?? false;
+    this.ids = options.ids ?? NO_IDS;
+  }
+
+  /** Its number on a device. */
+  idOn(device: Device): number {
+    return this.ids.get(device) ?? this.id;
+  }
+
+  /** The job on a device: at an address entry, or at any. */
+  on(device: Device, sgidIndex?: number): DeviceJob | undefined {
+    for (const one of this.realised) {
+      if (one.device === device && (sgidIndex === undefined || one.sgidIndex === sgidIndex)) return one;
+    }
+    return undefined;
   }
 }
 
@@ -41,23 +63,31 @@ export interface JobOptions {
   readonly namespace: Namespace;
   readonly owner: { readonly pid: number; readonly uid: number };
   readonly kept?: boolean;
+  readonly ids?: ReadonlyMap<Device, number>;
 }
 
-/** A job on one device: what all of its holders share. */
+/** A job at one address entry of a device: what all of its holders there share. */
 export interface DeviceJob {
   readonly container: JobContainer;
+  readonly device: Device;
   readonly id: number;
   /** The driver's. */
   readonly state: unknown;
   readonly entries: number;
   readonly sgidIndex: number;
   readonly holders: Set<DeviceObject>;
+  /** Holders that were cut off: they keep the object, and can do nothing with it. */
+  readonly cut: WeakSet<DeviceObject>;
 }
 
 export class JobRegistry {
   readonly containers = new Set<JobContainer>();
   readonly #byToken = new Map<string, JobContainer>();
+  readonly #byName = new Map<string, JobContainer>();
+  /** By device, address entry and number. */
+  readonly #byPlace = new Map<string, DeviceJob>();
   readonly #randomWords: (into: Uint32Array) => void;
+  #serials = 0;
 
   constructor(randomWords: (into: Uint32Array) => void) {
     this.#randomWords = randomWords;
@@ -78,22 +108,25 @@ export class JobRegistry {
       throw new VerbsError('ENOSPC', 'JOB.ALLOC', `there are ${MAX_JOBS} jobs, the most there can be`);
     }
     const container = new JobContainer(options);
+    container.serial = ++this.#serials;
     this.containers.add(container);
+    if (name !== '') this.#byName.set(nameKey(name, options.namespace), container);
     return container;
   }
 
   named(name: string, namespace: Namespace): JobContainer | undefined {
-    for (const one of this.containers) if (one.name === name && one.namespace === namespace) return one;
-    return undefined;
+    return this.#byName.get(nameKey(name, namespace));
   }
 
-  /** A job with this number on a device. */
-  onDevice(device: Device, id: number): DeviceJob | undefined {
-    for (const one of this.containers) {
-      const here = one.onDevices.get(device);
-      if (here?.id === id) return here;
-    }
-    return undefined;
+  /** The job that has a number at an address entry of a device. */
+  at(device: Device, sgidIndex: number, id: number): DeviceJob | undefined {
+    return this.#byPlace.get(placeKey(device, sgidIndex, id));
+  }
+
+  /** A job is alive at an address entry from now on. */
+  realise(job: DeviceJob): void {
+    job.container.realised.add(job);
+    this.#byPlace.set(placeKey(job.device, job.sgidIndex, job.id), job);
   }
 
   /** A new capability. @throws VerbsError ENOSPC too many */
@@ -116,6 +149,14 @@ export class JobRegistry {
     return this.#byToken.get(textOf(token));
   }
 
+  /** One capability ends. */
+  forget(token: Uint8Array): void {
+    const text = textOf(token);
+    this.#byToken.get(text)?.tokens.delete(text);
+    this.#byToken.delete(text);
+  }
+
+  /** All capabilities of a job end. */
   revoke(container: JobContainer): void {
     for (const token of container.tokens) this.#byToken.delete(token);
     container.tokens.clear();
@@ -123,18 +164,26 @@ export class JobRegistry {
 
   remove(container: JobContainer): void {
     this.revoke(container);
+    const key = nameKey(container.name, container.namespace);
+    if (this.#byName.get(key) === container) this.#byName.delete(key);
     this.containers.delete(container);
   }
 
-  /** The last holder on a device let go. */
-  release(container: JobContainer, device: Device): void {
-    container.onDevices.delete(device);
-    if (container.onDevices.size === 0 && !container.kept) this.remove(container);
+  /** The last holder at an address entry let go. */
+  release(job: DeviceJob): void {
+    const { container, device, sgidIndex, id } = job;
+    container.realised.delete(job);
+    const key = placeKey(device, sgidIndex, id);
+    if (this.#byPlace.get(key) === job) this.#byPlace.delete(key);
+    if (container.realised.size === 0 && !container.kept) this.remove(container);
   }
 }
 
+const nameKey = (name: string, namespace: Namespace): string => `${namespace.name} ${name}`;
+const placeKey = (device: Device, sgidIndex: number, id: number): string => `${device.index} ${sgidIndex} ${id}`;
 const textOf = (token: Uint8Array): string => Array.from(token, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
+const NO_IDS: ReadonlyMap<Device, number> = new Map();
 const MAX_NAME = 64;
 const MAX_JOBS = 65_536;
 const MAX_TOKENS = 4096;

@@ -1,19 +1,31 @@
 /** What the management channel does. Reading is free; changing needs the administrative right. @spec rdma-core 19.2 */
-import { VerbsError } from '../base/verbs-error.ts';
-import { MANAGEMENT, type ManagementObject } from '../uapi/management/index.ts';
+import { isVerbsError } from '../base/verbs-error.ts';
+import { MANAGEMENT, type ManagementObject, NETNS_MODES } from '../uapi/management/index.ts';
+import { checkRoom, encodeAnswer, type RequestHeader } from '../uapi/message.ts';
 import type { Input, Method } from '../uapi/schema.ts';
-import type { Device } from './device.ts';
 import type { CallOutput } from './driver.ts';
+import { addDevice, changeDevice, devRow, linkRows } from './management/devices.ts';
+import { readFeed, startFeed, stopFeed } from './management/feeds.ts';
+import { addJob, deleteJob, exportJob, jobPage } from './management/jobs.ts';
+import { censusOf, resourcePage, summaryRow } from './management/resources.ts';
+import { queuePairPage } from './management/statistics.ts';
+import { attachToGroup, deleteGroup, groupPage, sessionPage, setGroup, systemRow } from './management/system.ts';
+import { deviceOf, devicesOf, deviceToChange } from './management/visibility.ts';
 import type { MethodEntry } from './method-table.ts';
-import { type ResourcePage, resourcePage } from './resource-page.ts';
 import type { Session } from './session.ts';
+import { Transaction } from './transaction.ts';
 
 /** One method of the management channel. */
 export interface ManagementEntry extends Pick<MethodEntry, 'name' | 'method' | 'inputs'> {
-  readonly serve: (session: Session, input: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
+  readonly serve: (session: Session, input: Values, tx: Transaction) => Values | undefined;
 }
 
-type Serve<M extends Method> = (session: Session, input: Input<M>) => CallOutput<M>;
+type Values = Readonly<Record<string, unknown>>;
+type Serve<M extends Method> = (
+  session: Session,
+  input: Input<M>,
+  tx: Transaction,
+) => keyof CallOutput<M> extends never ? unknown : CallOutput<M>;
 type Handlers = {
   readonly [O in ManagementObject]: {
     readonly [M in keyof (typeof MANAGEMENT)[O]['methods']]: (typeof MANAGEMENT)[O]['methods'][M] extends Method
@@ -23,12 +35,53 @@ type Handlers = {
 };
 
 const HANDLERS: Handlers = {
+  DEV: {
+    SHOW: (session, { device }) => ({ rows: devicesOf(session, 'DEV.SHOW', device).map(devRow) }),
+    SET: changeDevice,
+    RESET: (session, { device }) => deviceToChange(session, 'DEV.RESET', device).reset(),
+    DELETE: (session, { device }) => session.system.remove(deviceToChange(session, 'DEV.DELETE', device)),
+    ADD: (session, { options }) => ({ ifindex: addDevice(session, options) }),
+  },
+  LINK: {
+    SHOW: (session, { device, port }) => ({
+      rows: devicesOf(session, 'LINK.SHOW', device).flatMap((one) => linkRows(one, port)),
+    }),
+  },
   RESOURCE: {
-    CENSUS: (session, { device }) => ({ counts: deviceOf(session, 'RESOURCE.CENSUS', device).census() }),
-    SHOW: (session, input): ResourcePage => resourcePage(session, input),
+    CENSUS: (session, { device }) => ({ counts: censusOf(session, deviceOf(session, 'RESOURCE.CENSUS', device)) }),
+    SHOW: resourcePage,
+    SUMMARY: (session, { device }) => ({
+      rows: devicesOf(session, 'RESOURCE.SUMMARY', device).map((one) => summaryRow(session, one)),
+    }),
   },
   STATISTIC: {
-    SHOW: (session, { device }) => ({ counters: countersOf(deviceOf(session, 'STATISTIC.SHOW', device)) }),
+    SHOW: (session, { device }) => ({ counters: deviceOf(session, 'STATISTIC.SHOW', device).statistics() }),
+    QP_SHOW: queuePairPage,
+  },
+  SYSTEM: {
+    SHOW: (session) => ({ attributes: systemRow(session) }),
+    SET: ({ system }, { netns }) => system.setNamespaceMode(netns === NETNS_MODES.SHARED ? 'shared' : 'exclusive'),
+    SESSIONS: (session, { after }) => sessionPage(session, after),
+    GROUP_SHOW: (session, { group, after }) => groupPage(session, group, after),
+    GROUP_SET: setGroup,
+    GROUP_ATTACH: (session, { group, pid }) => ({ sessions: attachToGroup(session, group, pid) }),
+    GROUP_DELETE: (session, { group }) => deleteGroup(session, group),
+  },
+  JOBS: {
+    SHOW: (session, { name, after }) => jobPage(session, name, after),
+    ADD: addJob,
+    EXPORT: (session, { id }, tx) => ({ token: exportJob(session, id, tx) }),
+    DELETE: (session, { id }) => deleteJob(session, id),
+  },
+  MONITOR: {
+    START: (session) => startFeed(session, 'MONITOR'),
+    READ: (session, _, tx) => readFeed(session, 'MONITOR', tx),
+    STOP: (session) => stopFeed(session, 'MONITOR'),
+  },
+  TRACE: {
+    START: (session) => startFeed(session, 'TRACE'),
+    READ: (session, _, tx) => readFeed(session, 'TRACE', tx),
+    STOP: (session) => stopFeed(session, 'TRACE'),
   },
 };
 
@@ -52,16 +105,51 @@ export const managementMethods: ReadonlyMap<number, ManagementEntry> = new Map(
   ),
 );
 
-/** A device that the caller may see. @throws VerbsError ENODEV */
-export function deviceOf({ system, namespace }: Session, call: string, name: string): Device {
-  const device = system.find(name, namespace);
-  if (device !== undefined) return device;
-  const names = [...system.visible(namespace)].map((one) => one.name);
-  throw new VerbsError('ENODEV', call, `there is no device ${name}`, {
-    try: names.length === 0 ? 'add a device first' : names.slice(0, 8).join(', '),
-  });
+/**
+ * Serves one call, as a transaction like all others, and lets those who trace see it.
+ *
+ * @param read - checks the right and gives the values
+ */
+export function serveManagement(
+  session: Session,
+  entry: ManagementEntry,
+  header: RequestHeader,
+  read: () => Values,
+): Uint8Array {
+  const tx = new Transaction(session.system.inject);
+  let input: Values = {};
+  try {
+    input = read();
+    const output = entry.serve(session, input, tx) ?? {};
+    const bytes = encodeAnswer(entry.method, output, header.cookie);
+    checkRoom(bytes.length, header, entry.name);
+    tell(session, entry, { request: textOf(input), answer: textOf(output), answer_bytes: bytes.length });
+    return bytes;
+  } catch (thrown) {
+    tx.rollback();
+    tell(session, entry, { request: textOf(input), error: isVerbsError(thrown) ? thrown.message : 'EIO' });
+    throw thrown;
+  }
 }
 
-function countersOf(device: Device): Record<string, number> {
-  return { ...device.driver.counters?.() };
+/** Calls about tracing are not traced: they would only be about each other. */
+function tell(
+  { system, credentials }: Session,
+  { name }: ManagementEntry,
+  more: Record<string, string | number>,
+): void {
+  if (system.managementTaps.size === 0 || name.startsWith('TRACE.')) return;
+  const { pid, name: comm } = credentials;
+  for (const tap of [...system.managementTaps]) tap({ at_ns: system.now, pid, comm, call: name, ...more });
 }
+
+/** Values as text for people. Bytes are capabilities, which are never shown. */
+function textOf(values: Values): string {
+  const text = JSON.stringify(values, (_, value: unknown) => {
+    if (value instanceof Uint8Array) return `<${value.length} bytes>`;
+    return typeof value === 'bigint' ? String(value) : value;
+  });
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+const MAX_TEXT = 480;

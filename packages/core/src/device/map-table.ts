@@ -25,6 +25,13 @@ export class MapTable {
     return this.#entries.size;
   }
 
+  /** What can be mapped now. */
+  *values(): IterableIterator<{ readonly offset: number; readonly length: number; readonly mappings: number }> {
+    for (const [offset, { length, mappings, removed }] of this.#entries) {
+      if (!removed) yield { offset, length, mappings };
+    }
+  }
+
   /** @returns the offset by which the program may map it */
   insert(length: number, attachment: unknown, free: () => void): number {
     const offset = this.#next;

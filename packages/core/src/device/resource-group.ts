@@ -63,19 +63,17 @@ export class ResourceGroup {
         },
       );
     }
+    // records, not names: the device may be renamed or gone when the charge goes back
+    const charged: Usage[] = [];
     for (let group: ResourceGroup | undefined = this; group !== undefined; group = group.parent) {
       const usage = group.#of(device, resource);
       usage.current += amount;
       usage.peak = Math.max(usage.peak, usage.current);
+      charged.push(usage);
     }
-    let held = true;
     return {
       release: () => {
-        if (!held) return;
-        held = false;
-        for (let group: ResourceGroup | undefined = this; group !== undefined; group = group.parent) {
-          group.#of(device, resource).current -= amount;
-        }
+        for (let usage = charged.pop(); usage !== undefined; usage = charged.pop()) usage.current -= amount;
       },
     };
   }
@@ -99,6 +97,17 @@ export class ResourceGroup {
   forget(device: string): void {
     for (const resource of RESOURCES) this.#usage.delete(keyOf(device, resource));
     for (const child of this.children.values()) child.forget(device);
+  }
+
+  /** A device has another name: limits and uses go with it. */
+  rename(before: string, name: string): void {
+    for (const resource of RESOURCES) {
+      const usage = this.#usage.get(keyOf(before, resource));
+      if (usage === undefined) continue;
+      this.#usage.delete(keyOf(before, resource));
+      this.#usage.set(keyOf(name, resource), usage);
+    }
+    for (const child of this.children.values()) child.rename(before, name);
   }
 
   /** Devices with a limit or a use here. */

@@ -9,6 +9,7 @@ import { DeviceContext } from './device-context.ts';
 import { DeviceObject } from './device-object.ts';
 import { dispatch } from './dispatcher.ts';
 import { EventFile } from './event-file.ts';
+import type { Feed } from './feed.ts';
 import type { Namespace } from './namespace.ts';
 import type { ResourceGroup } from './resource-group.ts';
 import type { System } from './system.ts';
@@ -47,7 +48,11 @@ export interface Credentials {
 export class Session {
   readonly system: System;
   readonly credentials: Credentials;
+  /** For tools. */
+  readonly id: number;
   readonly contexts = new Map<number, DeviceContext>();
+  /** What it is told through the management channel, by name. */
+  readonly feeds = new Map<string, Feed>();
   readonly namespace: Namespace;
   /** Charged for what is made from now on; what was charged before stays where it is. */
   group: ResourceGroup;
@@ -58,6 +63,7 @@ export class Session {
 
   constructor(system: System, credentials: Credentials) {
     this.system = system;
+    this.id = system.nextBirth();
     this.credentials = credentials;
     this.namespace = credentials.namespace ?? system.initialNamespace;
     this.group = credentials.group ?? system.root;
@@ -111,6 +117,7 @@ export class Session {
     if (file !== undefined) {
       // its own use: it ends with the context only
       file.uses = 1;
+      file.state = events;
       context.eventFiles.set(file.handle, events);
       context.defaultEventsHandle = file.handle;
       file.live = true;
@@ -120,14 +127,25 @@ export class Session {
     return context;
   }
 
+  /** Closes a context; while a call runs on its device, right after that call. */
   closeContext(context: DeviceContext): void {
+    if (context.dead) this.#forget(context);
+    else context.device.whenIdle(() => this.#closeNow(context));
+  }
+
+  #closeNow(context: DeviceContext): void {
     if (!context.dead) {
+      const { device } = context;
       destroyAll(context, 'CLOSE');
       context.maps.clear();
-      context.device.driver.closeContext?.(context);
+      device.contained(() => device.driver.closeContext?.(context));
       context.charge?.release();
-      context.device.contexts.delete(context);
+      device.contexts.delete(context);
     }
+    this.#forget(context);
+  }
+
+  #forget(context: DeviceContext): void {
     context.dead = true;
     this.contexts.delete(context.number);
     this.wakeAll(context);
@@ -135,6 +153,8 @@ export class Session {
 
   /** The program is gone, or done: nothing of it is left. */
   close(): void {
+    for (const feed of this.feeds.values()) feed.end();
+    this.feeds.clear();
     for (const context of [...this.contexts.values()].reverse()) this.closeContext(context);
     if (this.system.sessions.delete(this)) this.namespace.sessions--;
   }

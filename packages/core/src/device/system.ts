@@ -5,6 +5,7 @@
  */
 import { VerbsError } from '../base/verbs-error.ts';
 import type { Nanos } from '../engine/time.ts';
+import type { Row } from '../uapi/rows.ts';
 import { type ContextLimits, Device } from './device.ts';
 import type { Driver } from './driver.ts';
 import { JobRegistry } from './job-registry.ts';
@@ -28,8 +29,22 @@ export interface MonitorEvent {
   readonly event: 'register' | 'unregister' | 'rename' | 'move' | 'attach' | 'detach';
   readonly index: number;
   readonly name: string;
+  /** That the device belongs to. */
+  readonly namespace: Namespace;
   /** Name before, for `rename`. */
   readonly before?: string;
+}
+
+/** Makes devices while the system runs, where its host can do that. */
+export interface DeviceFactory {
+  /**
+   * Adds a device.
+   *
+   * @param options - named values, which the host defines; at least `name` and `address`
+   * @returns it, registered and ready
+   * @throws VerbsError what is wrong with the options, or what opening it says
+   */
+  add(options: Row): Device;
 }
 
 export interface DeviceRegistration {
@@ -54,6 +69,12 @@ export class System {
   now: Nanos = 0;
   /** Objects whose driver refused to end them. */
   leaked = 0;
+  /** Call-backs of clients, watchers and drivers that threw where they must not. */
+  failures = 0;
+  /** Told of every call of the management channel, for debugging. */
+  readonly managementTaps = new Set<(call: Row) => void>();
+  /** How to add devices at run time; without it this program cannot. Removing is {@link remove}: the host notices. */
+  deviceFactory: DeviceFactory | undefined;
   /** Called before each step of each call; tests throw from it. */
   inject: ((step: string) => void) | undefined;
   /** Called at each step of a removal, for tests and traces. */
@@ -80,11 +101,14 @@ export class System {
     const name = this.#freeName(options.name, namespace);
     const identity = { name, index: this.#nextIndex++, namespace, parent: options.parent };
     const device = new Device(this, driver, identity, options.limits);
-    this.devices.set(device.index, device);
     driver.attached?.(device);
+    this.devices.set(device.index, device);
     this.#attached.set(device, []);
-    for (const client of this.#clients) this.#attach(client, device);
-    this.#tell({ event: 'register', index: device.index, name });
+    // a client that wants it gone at once gets that when all others have seen it
+    device.guard(() => {
+      for (const client of [...this.#clients]) this.#attach(client, device);
+      this.#tell('register', device);
+    });
     return device;
   }
 
@@ -101,11 +125,11 @@ export class System {
       this.trace?.('disassociate');
       device.disassociate();
       this.trace?.('unlist');
-      this.root.forget(device.name);
+      this.#forgetCharges(device);
       this.devices.delete(device.index);
-      this.#tell({ event: 'unregister', index: device.index, name: device.name });
+      this.#tell('unregister', device);
       device.state = 'gone';
-      device.driver.detached?.();
+      device.contained(() => device.driver.detached?.());
       this.trace?.('free');
     });
   }
@@ -119,15 +143,18 @@ export class System {
     }
     const before = device.name;
     device.name = name;
-    this.#tell({ event: 'rename', index: device.index, name, before });
+    this.root.rename(before, name);
+    this.#tell('rename', device, { before });
   }
 
   /**
    * Moves a device to another namespace: like unplugging it here and plugging it in there.
    *
-   * @throws VerbsError `EOPNOTSUPP` in shared mode, or the driver cannot let go · `EEXIST` the name is taken there
+   * @param name - its name there, when the one that it has is taken
+   * @throws VerbsError `EOPNOTSUPP` in shared mode, or the driver cannot let go · `EEXIST` the name is taken there ·
+   *   `EINVAL` no name
    */
-  move(device: Device, to: Namespace): void {
+  move(device: Device, to: Namespace, name = device.name): void {
     const call = 'move';
     if (this.namespaceMode === 'shared') {
       throw new VerbsError('EOPNOTSUPP', call, 'devices do not move while all namespaces share them', {
@@ -138,21 +165,13 @@ export class System {
       throw new VerbsError('EOPNOTSUPP', call, `the driver ${device.driver.name} cannot take a device from programs`);
     }
     if (device.namespace === to) return;
-    if (this.#named(device.name, to) !== undefined) {
-      throw new VerbsError('EEXIST', call, `namespace ${to.name} has a device ${device.name}`, {
-        try: 'rename it first',
+    checkName(name);
+    if (this.#named(name, to) !== undefined) {
+      throw new VerbsError('EEXIST', call, `namespace ${to.name} has a device ${name}`, {
+        try: 'a name for it to have there',
       });
     }
-    device.whenIdle(() => {
-      if (device.state !== 'registered') return;
-      this.#tell({ event: 'unregister', index: device.index, name: device.name });
-      this.#detachClients(device);
-      device.disassociate();
-      device.namespace = to;
-      this.#attached.set(device, []);
-      for (const client of this.#clients) this.#attach(client, device);
-      this.#tell({ event: 'register', index: device.index, name: device.name });
-    });
+    device.whenIdle(() => this.#transfer(device, to, name));
   }
 
   /** @throws VerbsError EBUSY another namespace than the first exists */
@@ -180,14 +199,19 @@ export class System {
     return made;
   }
 
-  /** A namespace ends: its devices go back to the first one. @throws VerbsError EBUSY sessions are in it */
+  /**
+   * A namespace ends: its devices go back to the first one, under another name where theirs is taken there.
+   *
+   * @throws VerbsError EBUSY sessions are in it
+   */
   endNamespace(namespace: Namespace): void {
     if (namespace === this.initialNamespace || !this.namespaces.has(namespace.name)) return;
     if (namespace.sessions > 0) {
       throw new VerbsError('EBUSY', 'namespace', `${namespace.sessions} programs are in namespace ${namespace.name}`);
     }
     for (const device of [...this.devices.values()]) {
-      if (device.namespace === namespace) this.move(device, this.initialNamespace);
+      if (device.namespace !== namespace) continue;
+      device.whenIdle(() => this.#transfer(device, this.initialNamespace, this.#nameAtHome(device)));
     }
     this.namespaces.delete(namespace.name);
   }
@@ -226,17 +250,25 @@ export class System {
     return undefined;
   }
 
+  /** A device by name or index, also one that other namespaces do not see. */
+  findAnywhere(name: string): Device | undefined {
+    const all = [...this.devices.values()].filter(({ state }) => state === 'registered');
+    return all.find((one) => one.name === name) ?? all.find(({ index }) => String(index) === name);
+  }
+
   /** @returns what takes the client out again: it lets go of all devices, last one first */
   addClient(client: Client): () => void {
     this.#clients.push(client);
-    for (const device of this.devices.values()) if (device.state === 'registered') this.#attach(client, device);
+    for (const device of [...this.devices.values()]) {
+      if (device.state === 'registered') device.guard(() => this.#attach(client, device));
+    }
     return () => {
       this.#clients.splice(this.#clients.indexOf(client), 1);
       for (const [device, attached] of [...this.#attached].reverse()) {
         const at = attached.indexOf(client);
         if (at < 0) continue;
         attached.splice(at, 1);
-        client.remove(device);
+        device.contained(() => client.remove(device));
       }
     };
   }
@@ -250,6 +282,31 @@ export class System {
   /** For objects only. */
   nextBirth(): number {
     return ++this.#births;
+  }
+
+  #transfer(device: Device, to: Namespace, name: string): void {
+    if (device.state !== 'registered') return;
+    this.#tell('unregister', device);
+    this.#detachClients(device);
+    device.disassociate();
+    this.#forgetCharges(device);
+    device.namespace = to;
+    device.name = name;
+    this.#attached.set(device, []);
+    for (const client of this.#clients) this.#attach(client, device);
+    this.#tell('register', device);
+  }
+
+  #nameAtHome({ name, index }: Device): string {
+    for (let free = name, n = index; ; free = `${name.slice(0, 48)}-${n++}`) {
+      if (this.#named(free, this.initialNamespace, index) === undefined) return free;
+    }
+  }
+
+  /** Records of resource groups go by name; another device may have the same one elsewhere. */
+  #forgetCharges({ name, index }: Device): void {
+    for (const one of this.devices.values()) if (one.name === name && one.index !== index) return;
+    this.root.forget(name);
   }
 
   #attach(client: Client, device: Device): void {
@@ -266,17 +323,30 @@ export class System {
     const attached = this.#attached.get(device) ?? [];
     for (let client = attached.pop(); client !== undefined; client = attached.pop()) {
       this.trace?.(`client ${client.name}`);
-      client.remove(device);
+      const leaving = client;
+      device.contained(() => leaving.remove(device));
     }
     this.#attached.delete(device);
   }
 
-  #tell(event: MonitorEvent): void {
-    for (const watcher of [...this.#watchers]) watcher(event);
+  #tell(
+    what: MonitorEvent['event'],
+    { index, name, namespace }: Device,
+    more: { readonly before?: string } = {},
+  ): void {
+    const event: MonitorEvent = { event: what, index, name, namespace, ...more };
+    for (const watcher of [...this.#watchers]) {
+      try {
+        watcher(event);
+      } catch {
+        this.failures++;
+      }
+    }
   }
 
-  #named(name: string, namespace: Namespace): Device | undefined {
+  #named(name: string, namespace: Namespace, except = 0): Device | undefined {
     for (const device of this.devices.values()) {
+      if (device.index === except) continue;
       if (device.name === name && (this.namespaceMode === 'shared' || device.namespace === namespace)) return device;
     }
     return undefined;

@@ -101,4 +101,20 @@ describe('registered memory', () => {
     expect(dma.place(5, 0, packet(1, 1), 0, 0)).toBe(true);
     expect(dma.fetch(5, 0, new Uint8Array(1), 0, 0)).toBe(true);
   });
+
+  it('tries each page of memory of another process before a packet is made of it (threats/6: L07, L24)', () => {
+    const dma = new DmaSpace();
+    const pages = new Set([0x5000, 0x6000, 0x7000]);
+    const there = (address: number) => pages.has(address & ~0xfff);
+    const remote = { read: there, write: there };
+    const region = dma.attach({ bytes: new Uint8Array(0), address: 0, remote, base: 0x5000, length: 0x3000 });
+    expect(dma.readable(region, 0, 0x3000)).toBe(true);
+    pages.delete(0x6000);
+    expect(dma.readable(region, 0, 0x3000)).toBe(false);
+    expect(dma.readable(region, 0xff0, 0x10)).toBe(true);
+    expect(dma.readable(region, 0xff0, 0x11)).toBe(false);
+    expect(dma.readable(region, 0, 0)).toBe(true);
+    dma.detach(region);
+    expect(dma.readable(region, 0, 1)).toBe(false);
+  });
 });

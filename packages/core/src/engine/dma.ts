@@ -23,6 +23,8 @@ export interface RemoteMemoryAccess {
   read(address: number, into: Uint8Array, at: number, length: number): boolean;
   /** @returns false when it could not be written, wholly or in part */
   write(address: number, from: Uint8Array, at: number, length: number): boolean;
+  /** What its owner may do with a range itself, now. Asked when memory is registered. */
+  rights?(address: number, length: number): 'none' | 'read' | 'write';
 }
 
 /** Bytes of a target. */
@@ -33,6 +35,7 @@ export const targetLength = (target: DmaTarget): number => target.length ?? targ
  * instead of somebody else's memory. At most {@link MAX_REGIONS} regions at a time.
  */
 export class DmaSpace {
+  readonly #probe = new Uint8Array(1);
   readonly #targets: (DmaTarget | undefined)[] = [undefined]; // slot 0 is never valid: no region has number 0
   readonly #generations: number[] = [0];
   readonly #free: number[] = [];
@@ -110,6 +113,20 @@ export class DmaSpace {
     return true;
   }
 
+  /**
+   * Whether memory can be read now. Memory of another process may be gone, or be another program's: a byte of each page
+   * is tried, so that an answer or a status can say so before a packet is made of it. @spec threats L07 L24
+   */
+  readable(region: number, offset: number, length: number): boolean {
+    const found = this.target(region);
+    if (found === undefined) return false;
+    const { remote, base = 0 } = found;
+    if (remote === undefined || length === 0) return true;
+    for (let at = 0; at < length; at += PAGE_BYTES)
+      if (!remote.read(base + offset + at, this.#probe, 0, 1)) return false;
+    return remote.read(base + offset + length - 1, this.#probe, 0, 1);
+  }
+
   // A receive arena delivers payload at few distinct places, so the views are made once and kept.
   readonly #windows = new Map<ArrayBufferLike, (Uint8Array | undefined)[]>();
 
@@ -129,6 +146,7 @@ export class DmaSpace {
   }
 }
 
+const PAGE_BYTES = 4096;
 const SLOT_BITS = 16;
 /** Most regions at a time. */
 export const MAX_REGIONS = (1 << SLOT_BITS) - 1;

@@ -41,6 +41,10 @@ export interface QueuePairConfig {
   readonly sourceId: number;
   /** Messages to one peer are to arrive in the order of posting (UET: ROD). */
   readonly ordered: boolean;
+  /** Path to the one peer of a connected queue pair: nobody else is served. Without it everybody may come. */
+  readonly peerPath?: number;
+  /** Number of the one peer. */
+  readonly peerQpn?: number;
 }
 
 export interface Engine {
@@ -66,6 +70,8 @@ export interface Engine {
   close(now: Nanos): void;
   /** No connection state, timer or buffer is left. */
   quiet(): boolean;
+  /** Gives back what it holds of its host from the start. Nothing is called afterwards. */
+  end?(): void;
   readonly counters: Counters;
   /** Live protocol state for tools and leak checks: name to count. */
   census(): Record<string, number>;

@@ -5,7 +5,7 @@ import type { Segments } from './work.ts';
 
 /**
  * Names the bytes `offset` to `offset + length` of a message as payload of a packet.
- * @returns false when a region is gone or the segments are shorter
+ * @returns false when a region, or what it named, is gone or the segments are shorter
  */
 export function gather(dma: DmaSpace, segments: Segments, offset: number, out: Packet, length: number): boolean {
   let skip = offset;
@@ -18,7 +18,7 @@ export function gather(dma: DmaSpace, segments: Segments, offset: number, out: P
     }
     const part = Math.min(size - skip, left);
     const region = segments.region[i]!;
-    if (dma.target(region) === undefined) return false;
+    if (!dma.readable(region, segments.offset[i]! + skip, part)) return false;
     out.gather(region, segments.offset[i]! + skip, part);
     left -= part;
     skip = 0;

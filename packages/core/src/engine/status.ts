@@ -86,13 +86,25 @@ export const WorkOpcode = {
   SEND: 2,
   SEND_WITH_IMM: 3,
   RDMA_READ: 4,
+  /** Ends remote access through a window. Done by the device itself, like BIND_MW: no engine sees it. */
+  LOCAL_INV: 7,
+  /** Opens a window on a part of a region. */
+  BIND_MW: 8,
 } as const;
 
 /** Opcodes of completions. @spec verbs/3.5 */
-export const CompletionOpcode = { SEND: 0, RDMA_WRITE: 1, RDMA_READ: 2, RECV: 128, RECV_RDMA_WITH_IMM: 129 } as const;
+export const CompletionOpcode = {
+  SEND: 0,
+  RDMA_WRITE: 1,
+  RDMA_READ: 2,
+  BIND_MW: 5,
+  LOCAL_INV: 6,
+  RECV: 128,
+  RECV_RDMA_WITH_IMM: 129,
+} as const;
 
 /** Rights of a memory region. @spec verbs/1.3 */
-export const Access = { LOCAL_WRITE: 1, REMOTE_WRITE: 2, REMOTE_READ: 4, REMOTE_ATOMIC: 8 } as const;
+export const Access = { LOCAL_WRITE: 1, REMOTE_WRITE: 2, REMOTE_READ: 4, REMOTE_ATOMIC: 8, MW_BIND: 16 } as const;
 
 /** Why a remote access is refused; each transport has its own wire code for it. */
 export const AccessFault = { NONE: 0, NO_KEY: 1, WRONG_JOB: 2, NO_RIGHT: 3, OUT_OF_BOUNDS: 4 } as const;

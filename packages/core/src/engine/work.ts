@@ -101,6 +101,8 @@ export class ReceiveWork {
 
 /** A remote access to check: filled by the engine, answered in place. */
 export class Reach {
+  /** Device's handle of the queue pair that the access came to. */
+  qp = 0;
   pd = 0;
   jobId = 0;
   keyLo = 0;
@@ -115,8 +117,9 @@ export class Reach {
   regionOffset = 0;
 
   /** Asks for what a request names: all of its bytes, whatever part of them a packet carries. */
-  ask(pd: number, request: SendWork, rights: number): void {
-    this.pd = pd;
+  ask(to: { readonly qp: number; readonly pd: number }, request: SendWork, rights: number): void {
+    this.qp = to.qp;
+    this.pd = to.pd;
     this.jobId = request.jobId;
     this.keyLo = request.rkeyLo;
     this.keyHi = request.rkeyHi;

@@ -8,6 +8,8 @@ import { deviceJobOf } from '../device/job-methods.ts';
 import { type KernelParts, linkOf, stateOf, tableFull } from './kernel-parts.ts';
 import type { Link } from './link.ts';
 import { AddressTable, type SoftAddressHandle, type SoftJob, type SoftJobKey, type SoftPd } from './objects.ts';
+import type { Publisher } from './publisher.ts';
+import { failQueuePair } from './queue-pair-states.ts';
 
 export interface AddressValue {
   readonly address: Uint8Array;
@@ -15,7 +17,7 @@ export interface AddressValue {
   readonly sgidIndex: number;
 }
 
-export function addressOps(parts: KernelParts): Pick<DriverOps, 'AH' | 'JOB' | 'JKEY'> {
+export function addressOps(parts: KernelParts, publisher: Publisher): Pick<DriverOps, 'AH' | 'JOB' | 'JKEY'> {
   const { registry, limits } = parts;
 
   function tableIndex(call: Call, job: SoftJob, index: number): number {
@@ -75,7 +77,7 @@ export function addressOps(parts: KernelParts): Pick<DriverOps, 'AH' | 'JOB' | '
           });
         }
         const addresses = new AddressTable(entries);
-        const job = registry.jobs.add<SoftJob>((handle) => ({ handle, id, link, addresses }));
+        const job = registry.jobs.add<SoftJob>((handle) => ({ handle, id, link, addresses, ended: false }));
         if (job === undefined) throw tableFull(call.name, 'job', limits.jobs);
         engine.addJob(id);
         call.object.state = job;
@@ -83,12 +85,16 @@ export function addressOps(parts: KernelParts): Pick<DriverOps, 'AH' | 'JOB' | '
       },
       DEALLOC({ object }) {
         const job = stateOf<SoftJob>(object);
-        job.link.engine.removeJob(job.id);
+        if (!job.ended) job.link.engine.removeJob(job.id);
         registry.jobs.remove(job.handle);
+      },
+      QUERY({ input }) {
+        return { attributes: { addresses: jobOf(input.handle).addresses.used } };
       },
       ADDR_INSERT(call) {
         const { handle, index, to, qpn } = call.input;
         const job = jobOf(handle);
+        checkHolder(call.name, handle);
         const at = tableIndex(call, job, index);
         job.addresses.paths[at] = pathTo(call.name, job.link, to);
         job.addresses.qpns[at] = qpn;
@@ -106,14 +112,32 @@ export function addressOps(parts: KernelParts): Pick<DriverOps, 'AH' | 'JOB' | '
       },
       ADDR_REMOVE(call) {
         const job = jobOf(call.input.handle);
+        checkHolder(call.name, call.input.handle);
         job.addresses.paths[tableIndex(call, job, call.input.index)] = 0;
+      },
+      REVOKE({ input, now }) {
+        const job = deviceJobOf(input.handle);
+        for (const key of registry.jobKeys.values()) {
+          if (key.job !== job.state || !job.cut.has(key.holder)) continue;
+          key.revoked = true;
+          // requests that name it fail from now on
+          registry.jobKeys.remove(key.handle);
+        }
+        for (const qp of registry.qps.values()) if (qp.jobKey?.revoked === true) failQueuePair(registry, qp, now);
+        publisher.publish(now);
+        const soft = jobOf(input.handle);
+        if (soft.ended || [...job.holders].some((one) => !job.cut.has(one))) return;
+        soft.ended = true;
+        soft.link.engine.removeJob(soft.id);
       },
     },
     JKEY: {
       CREATE(call) {
         const pd = stateOf<SoftPd>(call.input.pd);
-        const job = jobOf(call.input.job);
-        const key = registry.jobKeys.add<SoftJobKey>((handle) => ({ handle, pd, job }));
+        const holder = call.input.job;
+        const job = jobOf(holder);
+        checkHolder(call.name, holder);
+        const key = registry.jobKeys.add<SoftJobKey>((handle) => ({ handle, pd, job, holder, revoked: false }));
         if (key === undefined) throw tableFull(call.name, 'job key', limits.jobKeys);
         call.object.state = key;
         return { value: key.handle };
@@ -127,6 +151,18 @@ export function addressOps(parts: KernelParts): Pick<DriverOps, 'AH' | 'JOB' | '
 
 /** A job as holders share it. */
 export const jobOf = (object: DeviceObject): SoftJob => deviceJobOf(object).state as SoftJob;
+
+/** @throws VerbsError EACCES the holder was cut off */
+export function checkHolder(call: string, holder: DeviceObject): void {
+  if (deviceJobOf(holder).cut.has(holder)) throw cutOff(call);
+}
+
+/** The job was taken away from whoever asks. */
+export function cutOff(call: string): VerbsError {
+  return new VerbsError('EACCES', call, 'the job was taken away from this holder', {
+    try: 'a new capability of the job, from who made it',
+  });
+}
 
 /** The path to an address. @throws VerbsError `EINVAL` no address · `ENOSPC` too many peers */
 export function pathTo(call: string, link: Link, { address, port }: AddressValue): number {

@@ -1,7 +1,6 @@
 /** What a software device and its ports say about themselves. @spec verbs/4 */
 import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
-import { QP_TYPES } from '../uapi/objects/qp.ts';
 import type { Row } from '../uapi/rows.ts';
 import type { DeviceLimits } from './limits.ts';
 import type { Link } from './link.ts';
@@ -32,10 +31,12 @@ export function deviceAttributes(name: string, links: readonly Link[], limits: D
     maxCqe: limits.completionEntries,
     maxMr: limits.regions,
     maxMrSize: limits.regionBytes,
-    maxMw: 0,
+    maxMw: limits.windows,
     maxPd: limits.protectionDomains,
     maxAh: limits.addressHandles,
-    maxSrq: 0,
+    maxSrq: limits.sharedReceiveQueues,
+    maxSrqWr: limits.workRequests,
+    maxCompCntr: limits.counters,
     maxPkeys: 1,
     atomicCap: 'NONE',
     maxJobIds: jobs ? limits.jobs : 0,
@@ -81,27 +82,6 @@ export function gidRows(links: readonly Link[]): Row[] {
     type: transport.attributes.addressType,
     udp_port: localAddress.port,
   }));
-}
-
-/** What a kind of queue pair promises on a link. @spec verbs/5.9 */
-export function semanticsOf(call: string, link: Link, type: number): Row {
-  const { transport, payloadMtu } = link;
-  const name = Object.entries(QP_TYPES).find(([, value]) => value === type)?.[0] ?? '';
-  if (!transport.attributes.queuePairTypes.includes(name)) {
-    throw new VerbsError('EOPNOTSUPP', call, `${transport.name} has no queue pairs of type ${name}`, {
-      try: transport.attributes.queuePairTypes.join(', '),
-    });
-  }
-  const { ordering, limits } = transport.attributes;
-  return {
-    msg_order: ordering,
-    max_rdma_raw_size: 0,
-    max_rdma_war_size: 0,
-    max_rdma_waw_size: ordering.includes('ordered') ? limits.maxMessageBytes : 0,
-    max_pdu: payloadMtu,
-    imm_data_bits: 64,
-    usage: ['ATTACH_MR'],
-  };
 }
 
 /**

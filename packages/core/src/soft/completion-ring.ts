@@ -7,7 +7,7 @@ const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = Completi
 const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
 
 export class CompletionRing {
-  readonly ring: Ring;
+  ring: Ring;
   #produced = 0;
   #published = 0;
   /** The program's index as last seen; it is only looked at again when the ring seems full. */
@@ -42,10 +42,50 @@ export class CompletionRing {
 
   /** Shows the new entries to the program. @returns whether it waits to be woken */
   publish(): boolean {
-    if (this.#published === this.#produced) return false;
+    return this.show() > 0 && this.ring.disarm();
+  }
+
+  /** Shows the new entries without waking anybody. @returns how many there are */
+  show(): number {
+    const fresh = (this.#produced - this.#published) | 0;
+    if (fresh === 0) return 0;
     this.#published = this.#produced;
     this.ring.publish(this.#produced);
+    return fresh;
+  }
+
+  /** @returns whether the program waits to be woken; it is not waiting any more then */
+  disarm(): boolean {
     return this.ring.disarm();
+  }
+
+  /** Entries that the program has not taken, if it has taken those before `consumed`; -1 where that cannot be. */
+  left(consumed: number): number {
+    const count = (this.#produced - consumed) | 0;
+    return count >= 0 && count <= this.ring.size ? count : -1;
+  }
+
+  /**
+   * Goes on in another ring, with the entries from `consumed` on; indices stay.
+   *
+   * @param size - at least what {@link left} says
+   * @returns index behind the newest entry
+   */
+  move(bytes: Uint8Array, size: number, consumed: number): number {
+    const from = this.ring;
+    const to = new Ring(bytes, size, CompletionEntry.bytes);
+    for (let i = consumed; i !== this.#produced; i = (i + 1) | 0) {
+      const at = from.at(i);
+      to.bytes.set(from.bytes.subarray(at, at + CompletionEntry.bytes), to.at(i));
+    }
+    to.retire(consumed);
+    to.publish(this.#produced);
+    to.setError(from.error());
+    if (from.disarm()) to.arm();
+    this.#published = this.#produced;
+    this.#consumed = consumed;
+    this.ring = to;
+    return this.#produced;
   }
 
   /** Nothing more will come. @returns whether the program waits to be woken */

@@ -24,9 +24,18 @@ import {
   type SendWork,
 } from '../engine/work.ts';
 import { COUNT } from './device-counters.ts';
-import type { SoftCompletionQueue, SoftPd, SoftQueuePair } from './objects.ts';
+import {
+  CounterSlot,
+  type SoftCompletionQueue,
+  type SoftCounter,
+  type SoftPd,
+  type SoftQueuePair,
+  type SoftRegion,
+  type SoftSharedQueue,
+} from './objects.ts';
 import type { Publisher } from './publisher.ts';
 import type { Registry } from './registry.ts';
+import { BindWork, bindWindow, invalidateKey } from './windows.ts';
 
 const { opcode, flags, inlineLength, jobKey, address, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
 const { remoteLo, remoteHi, immLo, immHi, index, qpn } = SendEntry.fields;
@@ -44,10 +53,10 @@ export class DataPath implements Services {
   readonly #device: () => Device | undefined;
   readonly #maxMessage: number;
   readonly #needsJob: boolean;
-  /** Bit n: work opcode n exists. */
-  readonly #opcodes: number;
   readonly #publisher: Publisher;
   readonly #flushed = new CompletionRecord();
+  readonly #done = new CompletionRecord();
+  readonly #bind = new BindWork();
 
   constructor(
     registry: Registry,
@@ -66,23 +75,32 @@ export class DataPath implements Services {
     this.#publisher = publisher;
     this.#maxMessage = attributes.limits.maxMessageBytes;
     this.#needsJob = attributes.limits.maxJobId > 0;
-    this.#opcodes = opcodesOf(attributes);
   }
 
   takeSend(handle: number, into: SendWork): boolean {
     const qp = this.#registry.qps.get(handle);
-    if (qp === undefined || qp.state !== 'RTS' || qp.doomed) return false;
+    if (qp === undefined || !qp.sending || qp.doomed !== '') return false;
     const { ring } = qp.sends;
-    const at = qp.sends.take();
+    const { view } = ring;
+    let at = qp.sends.take();
+    let code = at < 0 ? 0 : opcode.get(view, at);
+    if (code > WorkOpcode.RDMA_READ && at >= 0) {
+      // what the device does itself is done here, in its turn; a program that posts on and on is left at some point
+      for (let done = 0; this.#isOwn(qp, code); done++) {
+        this.#doOwn(qp, code, view, at);
+        at = done < ring.size && qp.doomed === '' ? qp.sends.take() : -1;
+        if (at < 0) break;
+        code = opcode.get(view, at);
+      }
+    }
     if (at < 0) {
       if (qp.sends.broken) this.#publisher.doom(qp);
       return false;
     }
-    const { view } = ring;
     const flag = flags.get(view, at);
     into.wrIdLo = idLo.get(view, at);
     into.wrIdHi = idHi.get(view, at);
-    into.opcode = opcode.get(view, at);
+    into.opcode = code;
     into.signaled = qp.signalAll || (flag & SendFlag.SIGNALED) !== 0;
     into.rkeyLo = rkeyLo.get(view, at);
     into.rkeyHi = rkeyHi.get(view, at);
@@ -93,8 +111,8 @@ export class DataPath implements Services {
     into.status = Status.SUCCESS;
     into.length = 0;
     into.segments.clear();
-    if (into.opcode > WorkOpcode.RDMA_READ || ((1 << into.opcode) & this.#opcodes) === 0) {
-      into.opcode = WorkOpcode.SEND; // the record goes on with an opcode that exists
+    if (code > WorkOpcode.RDMA_READ || ((1 << code) & qp.opcodes) === 0) {
+      if (code > WorkOpcode.RDMA_READ) into.opcode = WorkOpcode.SEND; // the record goes on with an opcode that exists
       into.status = Status.LOC_QP_OP_ERR;
     }
     this.#address(qp, into, view, at, flag);
@@ -114,10 +132,11 @@ export class DataPath implements Services {
 
   takeReceive(handle: number, into: ReceiveWork): boolean {
     const qp = this.#registry.qps.get(handle);
-    if (qp === undefined || qp.state !== 'RTS' || qp.doomed) return false;
+    if (qp === undefined || !qp.receiving || qp.doomed !== '') return false;
     const at = qp.receives.take();
     if (at < 0) {
-      if (qp.receives.broken) this.#publisher.doom(qp);
+      if (qp.srq !== undefined) this.#foundEmpty(qp, qp.srq);
+      else if (qp.receives.broken) this.#publisher.doom(qp);
       return false;
     }
     const { view } = qp.receives.ring;
@@ -127,21 +146,70 @@ export class DataPath implements Services {
     const count = receiveSegments.get(view, at);
     into.status = this.#takeSegments(qp.pd, into.segments, view, at, count, Access.LOCAL_WRITE);
     into.length = into.segments.total();
+    if (qp.srq !== undefined) this.#tookShared(qp, qp.srq);
     return true;
   }
 
   reach(access: Reach): number {
     const registry = this.#registry;
+    if (registry.guardedQps > 0 && !this.#lets(access)) return this.#refuse(access, AccessFault.NO_RIGHT);
     const handle = registry.keys.get(access.pd, access.keyLo, access.keyHi);
     const region = handle === 0 ? undefined : registry.regions.get(handle);
-    if (region === undefined) return AccessFault.NO_KEY;
-    if (region.jobKey !== undefined && region.jobKey.job.id !== access.jobId) return AccessFault.WRONG_JOB;
-    if ((region.rights & access.rights) !== access.rights) return AccessFault.NO_RIGHT;
+    if (region === undefined) return this.#reachWindow(access, handle);
+    if (region.jobKey !== undefined && !this.#isOfJob(region, access))
+      return this.#refuse(access, AccessFault.WRONG_JOB);
+    if (region.attached !== undefined && !region.attached.has(access.qp)) {
+      return this.#refuse(access, AccessFault.NO_RIGHT);
+    }
+    if ((region.rights & access.rights) !== access.rights) return this.#refuse(access, AccessFault.NO_RIGHT);
     const { length, offset } = access;
-    if (!(offset <= region.length && length <= region.length - offset)) return AccessFault.OUT_OF_BOUNDS;
+    if (!(offset <= region.length && length <= region.length - offset)) {
+      return this.#refuse(access, AccessFault.OUT_OF_BOUNDS);
+    }
     access.region = region.region;
     access.regionOffset = region.base + offset;
     return AccessFault.NONE;
+  }
+
+  /** Access through a window: within its part, by its rights, as its region allows. */
+  #reachWindow(access: Reach, handle: number): number {
+    const fault = this.#findInWindow(access, handle);
+    return fault === AccessFault.NONE ? fault : this.#refuse(access, fault);
+  }
+
+  #findInWindow(access: Reach, handle: number): number {
+    const mw = handle === 0 ? undefined : this.#registry.windows.get(handle);
+    const region = mw?.region;
+    if (mw === undefined || region === undefined) return AccessFault.NO_KEY;
+    if (region.jobKey !== undefined && !this.#isOfJob(region, access)) return AccessFault.WRONG_JOB;
+    if (region.attached !== undefined && !region.attached.has(access.qp)) return AccessFault.NO_RIGHT;
+    if (mw.qp !== 0 && mw.qp !== access.qp) return AccessFault.NO_RIGHT;
+    if ((mw.rights & access.rights) !== access.rights) return AccessFault.NO_RIGHT;
+    const { length, offset } = access;
+    if (!(offset <= mw.length && length <= mw.length - offset)) return AccessFault.OUT_OF_BOUNDS;
+    access.region = region.region;
+    access.regionOffset = region.base + mw.offset + offset;
+    return AccessFault.NONE;
+  }
+
+  /** The same number at another address entry is another job. */
+  #isOfJob({ jobKey }: SoftRegion, access: Reach): boolean {
+    return jobKey !== undefined && jobKey.job.id === access.jobId && jobKey.job.link.data === this;
+  }
+
+  /** Whether a queue pair lets peers do what they ask for. */
+  #lets(access: Reach): boolean {
+    const qp = this.#registry.qps.get(access.qp);
+    return qp === undefined || (qp.access & access.rights) === access.rights;
+  }
+
+  /** A connected queue pair fails with the first access that it must refuse. */
+  #refuse({ qp: handle }: Reach, fault: number): number {
+    const qp = this.#registry.qps.get(handle);
+    if (qp === undefined || qp.peerPath === 0) return fault;
+    this.raise(EventValue.QP_ACCESS_ERR, handle);
+    this.#publisher.doom(qp);
+    return fault;
   }
 
   completeSend(handle: number, signaled: boolean, completion: CompletionRecord): void {
@@ -149,27 +217,57 @@ export class DataPath implements Services {
     if (qp === undefined) return;
     qp.sends.retire();
     this.#publisher.touch(qp);
+    if (qp.counters !== undefined) count(qp.counters, completion);
     if (signaled || completion.status !== Status.SUCCESS) this.#complete(qp, qp.sendCq, completion);
+    if (completion.status !== Status.SUCCESS) this.#sendFailed(qp);
+    if (!qp.sending && qp.drainNotice) this.noticeDrained(qp);
   }
 
   completeReceive(handle: number, completion: CompletionRecord): void {
     const qp = this.#registry.qps.get(handle);
     if (qp === undefined) return;
-    if (completion.opcode !== CompletionOpcode.RECV_RDMA_WITH_IMM) {
+    // receives of a shared queue were retired when they were taken
+    if (completion.opcode !== CompletionOpcode.RECV_RDMA_WITH_IMM && qp.srq === undefined) {
       qp.receives.retire();
       this.#publisher.touch(qp);
     }
+    if (qp.counters !== undefined) count(qp.counters, completion);
     this.#complete(qp, qp.recvCq, completion);
+    if (completion.status !== Status.SUCCESS && qp.peerPath !== 0) this.#publisher.doom(qp);
   }
 
-  /** Events about a queue pair or completion queue go to its context, all others to every context. */
+  /** Raises SQ_DRAINED when it is asked for and nothing is under way. */
+  noticeDrained(qp: SoftQueuePair): void {
+    if (!qp.drainNotice || qp.state !== 'SQD' || qp.sends.inFlight > 0) return;
+    qp.drainNotice = false;
+    this.raise(EventValue.SQ_DRAINED, qp.handle);
+  }
+
+  /** Events about an object go to its context, all others to every context. */
   raise(event: number, object: number): void {
-    const about = this.#registry.qps.get(object) ?? this.#registry.cqs.get(object);
+    const { qps, cqs, srqs } = this.#registry;
+    const about = qps.get(object) ?? cqs.get(object) ?? srqs.get(object);
     this.#device()?.raise(event, about?.object ?? object);
   }
 
   /** Completes with WR_FLUSH_ERR what is in the rings and was never taken. */
   flushRings(qp: SoftQueuePair): void {
+    this.flushSends(qp);
+    if (qp.srq !== undefined) return;
+    const flushed = this.#flushed;
+    for (let at = qp.receives.take(); at >= 0; at = qp.receives.take()) {
+      const { view } = qp.receives.ring;
+      flushed.wrIdLo = receiveIdLo.get(view, at);
+      flushed.wrIdHi = receiveIdHi.get(view, at);
+      flushed.opcode = CompletionOpcode.RECV;
+      qp.receives.retire();
+      if (qp.counters !== undefined) count(qp.counters, flushed);
+      this.#complete(qp, qp.recvCq, flushed);
+    }
+  }
+
+  /** The same for sends alone. */
+  flushSends(qp: SoftQueuePair): void {
     const flushed = this.#flushed;
     flushed.status = Status.WR_FLUSH_ERR;
     flushed.jobId = qp.jobKey?.job.id ?? 0;
@@ -179,17 +277,67 @@ export class DataPath implements Services {
       flushed.wrIdHi = idHi.get(view, at);
       flushed.opcode = completionOpcode(opcode.get(view, at));
       qp.sends.retire();
+      if (qp.counters !== undefined) count(qp.counters, flushed);
       this.#complete(qp, qp.sendCq, flushed);
     }
-    for (let at = qp.receives.take(); at >= 0; at = qp.receives.take()) {
-      const { view } = qp.receives.ring;
-      flushed.wrIdLo = receiveIdLo.get(view, at);
-      flushed.wrIdHi = receiveIdHi.get(view, at);
-      flushed.opcode = CompletionOpcode.RECV;
-      qp.receives.retire();
-      this.#complete(qp, qp.recvCq, flushed);
-    }
     this.#publisher.touch(qp);
+  }
+
+  /** A request that the device does itself, and this queue pair may post. */
+  #isOwn(qp: SoftQueuePair, code: number): boolean {
+    return (code === WorkOpcode.BIND_MW || code === WorkOpcode.LOCAL_INV) && ((1 << code) & qp.opcodes) !== 0;
+  }
+
+  #doOwn(qp: SoftQueuePair, code: number, view: DataView, at: number): void {
+    const done = this.#done;
+    done.wrIdLo = idLo.get(view, at);
+    done.wrIdHi = idHi.get(view, at);
+    done.opcode = code === WorkOpcode.BIND_MW ? CompletionOpcode.BIND_MW : CompletionOpcode.LOCAL_INV;
+    const keyLo = rkeyLo.get(view, at);
+    const keyHi = rkeyHi.get(view, at);
+    const signaled = qp.signalAll || (flags.get(view, at) & SendFlag.SIGNALED) !== 0;
+    if (code === WorkOpcode.LOCAL_INV) done.status = invalidateKey(this.#registry, qp, keyLo, keyHi);
+    else {
+      const bind = this.#bind;
+      bind.mw = index.get(view, at);
+      bind.keyLo = keyLo;
+      bind.keyHi = keyHi;
+      bind.rights = immLo.get(view, at);
+      bind.length = remoteHi.get(view, at) * 0x1_0000_0000 + remoteLo.get(view, at);
+      bind.lkey = lkey.get(view, at + PAYLOAD_AT);
+      bind.offset = offsetHi.get(view, at + PAYLOAD_AT) * 0x1_0000_0000 + offsetLo.get(view, at + PAYLOAD_AT);
+      done.status = bindWindow(this.#registry, qp, bind);
+    }
+    this.completeSend(qp.handle, signaled, done);
+  }
+
+  /** A request failed: what follows must not run before the program has looked, where the kind says so. */
+  #sendFailed(qp: SoftQueuePair): void {
+    if (!qp.sending) return;
+    const { failed } = qp.rules;
+    if (failed !== undefined) this.#publisher.doom(qp, failed);
+  }
+
+  /** A receive of a shared queue is free to be posted again at once, and the queue may run low. */
+  #tookShared(qp: SoftQueuePair, srq: SoftSharedQueue): void {
+    srq.receives.retire();
+    this.#publisher.touch(qp);
+    if (srq.limit > 0) this.checkLimit(srq);
+  }
+
+  /** Raises the limit event of a shared queue when it is due. */
+  checkLimit(srq: SoftSharedQueue): void {
+    if (srq.limit === 0 || srq.receives.waiting >= srq.limit) return;
+    srq.limit = 0;
+    this.raise(EventValue.SRQ_LIMIT_REACHED, srq.handle);
+  }
+
+  #foundEmpty(qp: SoftQueuePair, srq: SoftSharedQueue): void {
+    srq.waiting.add(qp);
+    if (!srq.receives.broken || srq.failed) return;
+    srq.failed = true;
+    this.raise(EventValue.SRQ_ERR, srq.handle);
+    for (const user of srq.users) this.#publisher.doom(user);
   }
 
   #complete(qp: SoftQueuePair, cq: SoftCompletionQueue, completion: CompletionRecord): void {
@@ -224,7 +372,13 @@ export class DataPath implements Services {
     const place = index.get(view, at);
     const key = keyValue === 0 ? qp.jobKey : this.#registry.jobKeys.get(keyValue);
     into.jobId = into.path = into.remoteQpn = 0;
-    if (key !== undefined && key.pd === qp.pd) into.jobId = key.job.id;
+    if (qp.peerPath !== 0) {
+      into.jobId = qp.jobKey?.job.id ?? 0;
+      into.path = qp.peerPath;
+      into.remoteQpn = qp.peerQpn;
+      return;
+    }
+    if (key !== undefined && key.pd === qp.pd && key.job.link === qp.link) into.jobId = key.job.id;
     else if (keyValue !== 0) into.status = Status.LOC_ACCESS_ERR;
     else if (this.#needsJob) into.status = Status.LOC_QP_OP_ERR;
     if (handle !== 0) {
@@ -283,22 +437,39 @@ export class DataPath implements Services {
 /** Whoever waits for a completion queue, itself or through a channel. */
 export function wakeReader({ object }: SoftCompletionQueue): void {
   const channel = object.needs.find((one) => one.kind === 'COMP_CHANNEL');
-  if (channel === undefined) object.context.session.wake(object.wake);
-  else if ((channel.state as ChannelQueue).push(object.handle)) channel.context.session.wake(channel.wake);
+  object.context.session.wake(object.wake);
+  if (channel === undefined) return;
+  if ((channel.state as ChannelQueue).push(object.handle)) channel.context.session.wake(channel.wake);
+}
+
+/** Counts what has completed; a flushed request is an error. */
+function count(counters: readonly (SoftCounter | undefined)[], completion: CompletionRecord): void {
+  const { opcode: done, status } = completion;
+  const counter = done >= CompletionOpcode.RECV ? counters[CounterSlot.RECV] : counters[done];
+  if (counter === undefined) return;
+  if (status !== Status.SUCCESS) counter.errors++;
+  else counter.successes += counter.unit === 'bytes' ? completion.byteLength : 1;
 }
 
 function completionOpcode(work: number): number {
   if (work === WorkOpcode.RDMA_READ) return CompletionOpcode.RDMA_READ;
+  if (work === WorkOpcode.BIND_MW) return CompletionOpcode.BIND_MW;
+  if (work === WorkOpcode.LOCAL_INV) return CompletionOpcode.LOCAL_INV;
   return work === WorkOpcode.RDMA_WRITE || work === WorkOpcode.RDMA_WRITE_WITH_IMM
     ? CompletionOpcode.RDMA_WRITE
     : CompletionOpcode.SEND;
 }
 
-function opcodesOf({ operations }: TransportAttributes): number {
+/** Bit n: work opcode n can be posted to queue pairs of a kind. */
+export function opcodesOf({ operations }: TransportAttributes, kind: string, immediates: boolean): number {
   let bits = 0;
   if (operations.includes('send')) bits |= (1 << WorkOpcode.SEND) | (1 << WorkOpcode.SEND_WITH_IMM);
+  if (kind === 'UD') return immediates ? bits : bits & ~IMMEDIATES;
   if (operations.includes('write')) bits |= 1 << WorkOpcode.RDMA_WRITE;
   if (operations.includes('write-imm')) bits |= 1 << WorkOpcode.RDMA_WRITE_WITH_IMM;
-  if (operations.includes('read')) bits |= 1 << WorkOpcode.RDMA_READ;
-  return bits;
+  if (operations.includes('read') && kind !== 'UC') bits |= 1 << WorkOpcode.RDMA_READ;
+  bits |= (1 << WorkOpcode.BIND_MW) | (1 << WorkOpcode.LOCAL_INV);
+  return immediates ? bits : bits & ~IMMEDIATES;
 }
+
+const IMMEDIATES = (1 << WorkOpcode.SEND_WITH_IMM) | (1 << WorkOpcode.RDMA_WRITE_WITH_IMM);

@@ -62,7 +62,7 @@ function scribble(random: SeededRandom, one: Victim, ring: Uint8Array, at: numbe
   if (random.chance(0.2)) return;
   const view = new DataView(ring.buffer, ring.byteOffset, ring.byteLength);
   const { fields } = SendEntry;
-  fields.opcode.set(view, at, random.below(6));
+  fields.opcode.set(view, at, random.below(10));
   fields.flags.set(view, at, random.below(8));
   fields.segments.set(view, at, random.chance(0.8) ? random.below(5) : random.below(65_536));
   fields.inlineLength.set(view, at, random.chance(0.8) ? random.below(65) : random.below(65_536));

@@ -1,13 +1,16 @@
 /** What the operations of a software device share. */
 
+import { DOORBELL_SLOTS } from '../abi/doorbell-page.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { type Call, type MemoryValue, memoryOf } from '../device/call.ts';
 import type { Device } from '../device/device.ts';
 import type { DeviceObject } from '../device/device-object.ts';
 import { type DmaTarget, targetLength } from '../engine/dma.ts';
+import { Access } from '../engine/status.ts';
 import type { KernelHost } from './kernel-host.ts';
 import type { DeviceLimits } from './limits.ts';
 import type { Link } from './link.ts';
+import type { SoftContext, SoftQueuePair, SoftSharedQueue } from './objects.ts';
 import type { Registry } from './registry.ts';
 
 export interface KernelParts {
@@ -34,6 +37,27 @@ export function attach({ host }: KernelParts, call: Call, memory: MemoryValue): 
 }
 
 /**
+ * A program cannot grant to others what it may not do itself with its memory.
+ *
+ * @param access - rights of the region
+ * @throws VerbsError EFAULT the memory is not mapped, or the program may not write it
+ */
+export function checkReach(call: Call, target: DmaTarget, access: number): void {
+  const rights = target.remote?.rights?.(target.base ?? 0, targetLength(target));
+  if (rights === undefined || rights === 'write') return;
+  const writes = (access & (Access.LOCAL_WRITE | Access.REMOTE_WRITE | Access.REMOTE_ATOMIC)) !== 0;
+  if (rights === 'read' && !writes) return;
+  const problem = rights === 'none' ? 'is not mapped, or cannot be read' : 'cannot be written by the program itself';
+  throw new VerbsError('EFAULT', call.name, `the memory ${problem}`, {
+    given: `${targetLength(target)} bytes at 0x${(target.base ?? 0).toString(16)}`,
+    try:
+      rights === 'none'
+        ? 'memory that the program has mapped, all of it'
+        : 'memory that is mapped for writing, or less access',
+  });
+}
+
+/**
  * Attaches memory that both halves use: a ring.
  *
  * @throws VerbsError `EINVAL` too short, not aligned, or memory that only the program can map
@@ -56,6 +80,40 @@ export function attachShared(
     given: `${target.bytes.length} bytes at offset ${target.bytes.byteOffset}`,
     try: `${bytes} bytes, aligned to 4`,
   });
+}
+
+/** @throws VerbsError EINVAL no power of two, or too many */
+export function checkEntries(call: Call, what: string, entries: number | undefined, limit: number): number {
+  if (entries !== undefined && entries > 0 && entries <= limit && (entries & (entries - 1)) === 0) return entries;
+  throw new VerbsError('EINVAL', call.name, `a ${what} cannot have ${entries} entries`, {
+    try: `a power of two up to ${limit}`,
+  });
+}
+
+export function missing(call: Call, name: string, what: string): VerbsError {
+  return new VerbsError('EINVAL', call.name, `\`${name}\` is missing`, { missing: `${name}: ${what}` });
+}
+
+/** A doorbell that is free; it is taken by {@link takeSlot}. @throws VerbsError ENOSPC the page has no more */
+export function freeSlot(call: Call, { slots, freeSlots }: SoftContext): number {
+  const slot = freeSlots.at(-1) ?? slots.length;
+  if (slot < DOORBELL_SLOTS) return slot;
+  throw tableFull(call.name, 'queue on the doorbell page', DOORBELL_SLOTS);
+}
+
+export function takeSlot(
+  { slots, freeSlots }: SoftContext,
+  slot: number,
+  queue: SoftQueuePair | SoftSharedQueue,
+): void {
+  if (freeSlots.at(-1) === slot) freeSlots.pop();
+  slots[slot] = queue;
+}
+
+export function giveSlot({ slots, freeSlots }: SoftContext, slot: number): void {
+  if (slots[slot] === undefined) return;
+  slots[slot] = undefined;
+  freeSlots.push(slot);
 }
 
 export function tableFull(call: string, what: string, limit: number): VerbsError {

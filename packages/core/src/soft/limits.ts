@@ -14,6 +14,9 @@ export interface DeviceLimits {
   /** Entries of one completion queue. */
   readonly completionEntries: number;
   readonly queuePairs: number;
+  readonly sharedReceiveQueues: number;
+  readonly windows: number;
+  readonly counters: number;
   /** Entries of one work queue. */
   readonly workRequests: number;
   readonly jobs: number;
@@ -26,13 +29,16 @@ export interface DeviceLimits {
 export function deviceLimits(transports: readonly TransportLimits[], given: Partial<DeviceLimits> = {}): DeviceLimits {
   const limits = { ...DEFAULTS, ...given };
   const most = (of: (one: TransportLimits) => number) => transports.reduce((sum, one) => Math.max(sum, of(one)), 0);
+  const queuePairs = Math.min(
+    limits.queuePairs,
+    most((one) => one.maxQueuePairs),
+    DOORBELL_SLOTS,
+  );
   return {
     ...limits,
-    queuePairs: Math.min(
-      limits.queuePairs,
-      most((one) => one.maxQueuePairs),
-      DOORBELL_SLOTS,
-    ),
+    queuePairs,
+    // each has a bell, and so has each queue pair
+    sharedReceiveQueues: Math.min(limits.sharedReceiveQueues, DOORBELL_SLOTS - queuePairs),
     workRequests: Math.min(
       limits.workRequests,
       most((one) => one.maxWorkRequests),
@@ -53,6 +59,9 @@ const DEFAULTS: DeviceLimits = {
   completionQueues: 16_384,
   completionEntries: 1 << 20,
   queuePairs: 16_384,
+  sharedReceiveQueues: 4096,
+  windows: 16_384,
+  counters: 4096,
   workRequests: 16_384,
   jobs: 4096,
   jobKeys: 4096,

@@ -5,7 +5,11 @@
 import type { DoorbellPage } from '../abi/doorbell-page.ts';
 import type { DeviceContext } from '../device/device-context.ts';
 import type { DeviceObject } from '../device/device-object.ts';
+import type { QpKindRules } from '../device/qp-transitions.ts';
 import type { DmaTarget } from '../engine/dma.ts';
+import type { Nanos } from '../engine/time.ts';
+import type { QpState } from '../uapi/objects/qp.ts';
+import type { Row } from '../uapi/rows.ts';
 import type { CompletionRing } from './completion-ring.ts';
 import type { Link } from './link.ts';
 import type { WorkQueue } from './work-queue.ts';
@@ -15,7 +19,7 @@ export interface SoftContext {
   readonly context: DeviceContext;
   readonly page: DoorbellPage;
   /** Queues by doorbell slot. */
-  readonly slots: (SoftQueuePair | undefined)[];
+  readonly slots: (SoftQueuePair | SoftSharedQueue | undefined)[];
   readonly freeSlots: number[];
 }
 
@@ -28,6 +32,7 @@ export interface SoftPd {
 export interface SoftRegion {
   /** The lkey. */
   readonly handle: number;
+  readonly object: DeviceObject;
   readonly pd: SoftPd;
   /** Number in the DMA space. */
   readonly region: number;
@@ -40,7 +45,30 @@ export interface SoftRegion {
   readonly keyLo: number;
   readonly keyHi: number;
   /** Memory is its parent's. */
-  readonly derived: boolean;
+  readonly parent: SoftRegion | undefined;
+  /** Handles of the queue pairs through which alone peers reach it; undefined: through all. */
+  attached: Set<number> | undefined;
+  /** Its remote key is dead. */
+  invalid: boolean;
+  /** Windows that show a part of it. */
+  windows: number;
+}
+
+export interface SoftWindow {
+  /** Names it in requests. */
+  readonly handle: number;
+  readonly object: DeviceObject;
+  readonly pd: SoftPd;
+  readonly type: 1 | 2;
+  keyLo: number;
+  readonly keyHi: number;
+  /** What it shows a part of; undefined while it is closed. */
+  region: SoftRegion | undefined;
+  offset: number;
+  length: number;
+  rights: number;
+  /** Handle of the queue pair through which alone peers reach it; 0: through all of the domain. */
+  qp: number;
 }
 
 export interface SoftAddressHandle {
@@ -56,9 +84,15 @@ export interface SoftJob {
   readonly id: number;
   readonly link: Link;
   readonly addresses: AddressTable;
+  /** All of its holders were cut off: the engine does not know it any more. */
+  ended: boolean;
 }
 
 export interface SoftJobKey {
+  /** JOB object that it was made from. */
+  readonly holder: DeviceObject;
+  /** The holder was cut off: queue pairs of the key cannot work again. */
+  revoked: boolean;
   readonly handle: number;
   readonly pd: SoftPd;
   readonly job: SoftJob;
@@ -67,12 +101,44 @@ export interface SoftJobKey {
 export interface SoftCompletionQueue {
   readonly handle: number;
   readonly object: DeviceObject;
-  readonly target: DmaTarget;
-  readonly entries: number;
+  target: DmaTarget;
+  entries: number;
   readonly ring: CompletionRing;
+  /** Completions that are collected before the program is woken; 0: it is woken for each. */
+  moderation: number;
+  /** Longest time that a completion waits for others. */
+  periodNs: Nanos;
+  /** Completions shown since the program was woken. */
+  unannounced: number;
+  /** When it is woken at the latest; NEVER while nothing is held back. */
+  heldUntil: Nanos;
   /** Has entries that are not published yet. */
   dirty: boolean;
   failed: boolean;
+}
+
+export interface SoftSharedQueue {
+  readonly handle: number;
+  readonly object: DeviceObject;
+  readonly owner: SoftContext;
+  readonly pd: SoftPd;
+  readonly receives: WorkQueue;
+  readonly target: DmaTarget;
+  readonly slot: number;
+  /** Fewer receives than this raise the limit event, once; 0: not armed. */
+  limit: number;
+  /** Queue pairs that found it empty, and have not been told of new receives. */
+  readonly waiting: Set<SoftQueuePair>;
+  readonly users: Set<SoftQueuePair>;
+  failed: boolean;
+}
+
+export interface SoftCounter {
+  readonly handle: number;
+  readonly object: DeviceObject;
+  readonly unit: 'requests' | 'bytes';
+  successes: number;
+  errors: number;
 }
 
 export interface SoftQueuePair {
@@ -81,25 +147,55 @@ export interface SoftQueuePair {
   readonly owner: SoftContext;
   readonly link: Link;
   readonly type: string;
+  /** Of its kind. */
+  readonly rules: QpKindRules;
   readonly qpn: number;
   readonly pd: SoftPd;
   readonly jobKey: SoftJobKey | undefined;
   readonly sendCq: SoftCompletionQueue;
   readonly recvCq: SoftCompletionQueue;
   readonly sends: WorkQueue;
+  /** Its own, or those of the shared queue. */
   readonly receives: WorkQueue;
+  readonly srq: SoftSharedQueue | undefined;
   readonly sendTarget: DmaTarget;
-  readonly receiveTarget: DmaTarget;
+  readonly receiveTarget: DmaTarget | undefined;
   readonly slot: number;
   readonly signalAll: boolean;
   readonly ordered: boolean;
   readonly sourceId: number;
-  state: 'RTS' | 'ERR' | 'CLOSING';
+  /** What it promises: for queries. */
+  readonly semantics: Row;
+  /** Attributes that MODIFY set, by name. */
+  readonly modified: Map<string, number | string>;
+  /** Bit n: work opcode n may be posted. */
+  readonly opcodes: number;
+  /** Bits of `Access` that peers may use through it. */
+  access: number;
+  /** Of a connected one; 0: requests carry addresses. */
+  peerPath: number;
+  peerQpn: number;
+  state: QpState | 'CLOSING';
+  /** Requests are taken from the send ring. */
+  sending: boolean;
+  /** Receives are taken. */
+  receiving: boolean;
+  /** The engine knows it. */
+  inEngine: boolean;
+  /** Raise SQ_DRAINED when nothing is under way. */
+  drainNotice: boolean;
+  /** By {@link CounterSlot}; undefined: nothing is counted. */
+  counters: (SoftCounter | undefined)[] | undefined;
+  /** Regions that peers reach through attachment to it. */
+  readonly attached: Set<SoftRegion>;
   /** Has retired slots that are not published yet. */
   dirty: boolean;
-  /** Is to go to ERR at the end of the step. */
-  doomed: boolean;
+  /** Is to go to this state at the end of the step; '' is no state. */
+  doomed: '' | 'ERR' | 'SQE';
 }
+
+/** What a completion counts as. */
+export const CounterSlot = { SEND: 0, RDMA_WRITE: 1, RDMA_READ: 2, RECV: 3 } as const;
 
 /** Where the peers of a job are, by index. Entries are numbers: the data path looks here. */
 export class AddressTable {
@@ -120,4 +216,7 @@ export class AddressTable {
 }
 
 /** Kinds as they stand in numbers. */
-export const Kind = { CONTEXT: 1, PD: 2, REGION: 3, ADDRESS: 4, JOB: 5, JOB_KEY: 6, CQ: 7, QP: 8 } as const;
+export const Kind = {
+  ...{ CONTEXT: 1, PD: 2, REGION: 3, ADDRESS: 4, JOB: 5, JOB_KEY: 6, CQ: 7, QP: 8 },
+  ...{ SRQ: 9, WINDOW: 10, COUNTER: 11 },
+} as const;

@@ -1,44 +1,56 @@
-/** Completion queues and queue pairs of a software device. */
-import { CompletionEntry, ReceiveEntry, SendEntry } from '../abi/entries.ts';
+/** Queue pairs of a software device: how they are made, tied to other objects, and end. @spec verbs/1.7 · verbs/5.8 */
+import { ReceiveEntry, SendEntry } from '../abi/entries.ts';
 import { RingError, ringBytes } from '../abi/ring.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import type { Call } from '../device/call.ts';
-import type { ChannelQueue } from '../device/channel-queue.ts';
 import type { DriverOps } from '../device/driver.ts';
-import { EventValue } from '../device/events.ts';
-import { QP_STATES, QP_TYPES } from '../uapi/objects/qp.ts';
-import { CompletionRing } from './completion-ring.ts';
-import { attachShared, type KernelParts, linkOf, stateOf, tableFull } from './kernel-parts.ts';
+import { QP_KINDS, type QpKind } from '../device/qp-transitions.ts';
+import { QP_STATES } from '../uapi/objects/qp.ts';
+import { cutOff } from './address-ops.ts';
+import { opcodesOf } from './data-path.ts';
+import {
+  attachShared,
+  checkEntries,
+  freeSlot,
+  giveSlot,
+  type KernelParts,
+  linkOf,
+  missing,
+  stateOf,
+  tableFull,
+  takeSlot,
+} from './kernel-parts.ts';
 import type { Link } from './link.ts';
-import type { SoftCompletionQueue, SoftContext, SoftJobKey, SoftPd, SoftQueuePair } from './objects.ts';
+import {
+  CounterSlot,
+  type SoftCompletionQueue,
+  type SoftContext,
+  type SoftCounter,
+  type SoftJobKey,
+  type SoftPd,
+  type SoftQueuePair,
+  type SoftRegion,
+  type SoftSharedQueue,
+} from './objects.ts';
 import type { Publisher } from './publisher.ts';
+import { modifyQueuePair, queryQueuePair } from './queue-pair-modify.ts';
 import { chooseRuQpn, pidOf } from './queue-pair-number.ts';
+import { ALL_ACCESS, enterState, leave, setAccess } from './queue-pair-states.ts';
+import { chooseSemantics, kindOf } from './semantics.ts';
 import { WorkQueue } from './work-queue.ts';
 
-export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverOps, 'CQ' | 'QP'> {
+export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverOps, 'QP'> {
   const { host, registry, limits } = parts;
-
-  function checkEntries(call: Call, what: string, entries: number | undefined, limit: number): number {
-    if (entries !== undefined && entries > 0 && entries <= limit && (entries & (entries - 1)) === 0) return entries;
-    throw new VerbsError('EINVAL', call.name, `a ${what} cannot have ${entries} entries`, {
-      try: `a power of two up to ${limit}`,
-    });
-  }
 
   function chooseQpn(
     call: Call,
     link: Link,
     pd: SoftPd,
-    type: string,
+    type: QpKind,
     qpn: number | undefined,
     hasJobKey: boolean,
   ): number {
     const { transport, data } = link;
-    if (!transport.attributes.queuePairTypes.includes(type)) {
-      throw new VerbsError('EOPNOTSUPP', call.name, `${transport.name} has no queue pairs of type ${type}`, {
-        try: transport.attributes.queuePairTypes.join(', '),
-      });
-    }
     const taken = (candidate: number) => link.numbers.has(candidate & NUMBER_BITS);
     if (type === 'RU') {
       return chooseRuQpn({ pd, qpn, hasJobKey, taken, pids: registry.pids }, transport, data.random);
@@ -50,55 +62,20 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
 
   function forget(qp: SoftQueuePair): void {
     registry.qps.remove(qp.handle);
-    qp.link.numbers.delete(qp.qpn & NUMBER_BITS);
-    qp.owner.slots[qp.slot] = undefined;
-    qp.owner.freeSlots.push(qp.slot);
+    if (qp.link.numbers.get(qp.qpn & NUMBER_BITS) === qp) qp.link.numbers.delete(qp.qpn & NUMBER_BITS);
+    giveSlot(qp.owner, qp.slot);
+    qp.srq?.users.delete(qp);
+    qp.srq?.waiting.delete(qp);
+    for (const region of qp.attached) region.attached?.delete(qp.handle);
+    setAccess(registry, qp, ALL_ACCESS);
   }
 
   return {
-    CQ: {
-      CREATE(call) {
-        const { ring, entries } = call.input;
-        checkEntries(call, 'completion queue', entries, limits.completionEntries);
-        if (ring === undefined) throw missing(call, 'ring', 'memory for the completions');
-        const target = attachShared(parts, call, 'completion ring', ring, ringBytes(entries, CompletionEntry.bytes));
-        const { object } = call;
-        const cq = registry.cqs.add<SoftCompletionQueue>((handle) => ({
-          handle,
-          object,
-          target,
-          entries,
-          ring: new CompletionRing(target.bytes, entries),
-          dirty: false,
-          failed: false,
-        }));
-        if (cq === undefined) throw tableFull(call.name, 'completion queue', limits.completionQueues);
-        object.state = cq;
-        object.wake = call.context.session.nextWake();
-        call.context.wakes.add(object.wake);
-        return { wake: object.wake };
-      },
-      DESTROY({ object, context }) {
-        const cq = stateOf<SoftCompletionQueue>(object);
-        publisher.publish();
-        if (context.dead) failRing(cq);
-        registry.cqs.remove(cq.handle);
-        host.detachMemory(cq.target);
-        for (const one of object.needs)
-          if (one.kind === 'COMP_CHANNEL') (one.state as ChannelQueue).forget(object.handle);
-        context.wakes.delete(object.wake);
-        context.session.wake(object.wake); // whoever waits learns that it is gone
-      },
-      QUERY({ input }) {
-        const { entries, failed } = stateOf<SoftCompletionQueue>(input.handle);
-        return { attributes: { entries, failed } };
-      },
-    },
     QP: {
       CREATE(call) {
         const { input, object, tx } = call;
-        const type = Object.entries(QP_TYPES).find(([, value]) => value === input.type)?.[0] ?? '';
         const link = linkOf(parts, call.name, input.sgidIndex);
+        const type = kindOf(call.name, link, input.type);
         if (input.pd === undefined) throw missing(call, 'pd', 'a protection domain');
         if (input.sendCq === undefined || input.recvCq === undefined)
           throw missing(call, 'sendCq, recvCq', 'completion queues');
@@ -110,68 +87,72 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
             try: 'the same sgidIndex for both',
           });
         }
+        if (jobKey?.revoked === true) throw cutOff(call.name);
+        const flags = input.flags ?? 0;
+        const ordered = (flags & ORDERED) !== 0;
+        const semantics = chooseSemantics(call.name, link, input.type, input.semantics, ordered);
+        const srq = input.srq === undefined ? undefined : stateOf<SoftSharedQueue>(input.srq);
         const sendEntries = checkEntries(call, 'send queue', input.sendEntries, limits.workRequests);
-        const receiveEntries = checkEntries(call, 'receive queue', input.receiveEntries, limits.workRequests);
-        if (input.sendRing === undefined || input.receiveRing === undefined) {
-          throw missing(call, 'sendRing, receiveRing', 'memory for the rings');
-        }
+        if (input.sendRing === undefined) throw missing(call, 'sendRing', 'memory for the ring');
         const qpn = chooseQpn(call, link, pd, type, input.qpn, jobKey !== undefined);
         const sourceId = input.sourceId ?? qpn;
-        const sendTarget = attachShared(
-          parts,
-          call,
-          'send ring',
-          input.sendRing,
-          ringBytes(sendEntries, SendEntry.bytes),
-        );
-        const receiveBytes = ringBytes(receiveEntries, ReceiveEntry.bytes);
-        const receiveTarget = attachShared(parts, call, 'receive ring', input.receiveRing, receiveBytes);
+        const sendBytes = ringBytes(sendEntries, SendEntry.bytes);
+        const sendTarget = attachShared(parts, call, 'send ring', input.sendRing, sendBytes);
+        const own = srq === undefined ? receiveRing(call) : undefined;
         const owner = call.context.state as SoftContext;
-        const flags = input.flags ?? 0;
-        const slot = owner.freeSlots.pop() ?? owner.slots.length;
+        const slot = freeSlot(call, owner);
+        const rules = QP_KINDS[type];
         const qp = tx.run(
           'queue pair',
           () =>
             registry.qps.add<SoftQueuePair>((handle) => ({
+              // in one piece: the data path reads it all the time
               handle,
               object,
               owner,
               link,
               type,
+              rules,
               qpn,
               pd,
               jobKey,
+              srq,
+              slot,
+              ordered,
+              sourceId,
+              semantics,
               sendCq: stateOf<SoftCompletionQueue>(input.sendCq!),
               recvCq: stateOf<SoftCompletionQueue>(input.recvCq!),
               sends: new WorkQueue(sendTarget.bytes, sendEntries, SendEntry.bytes),
-              receives: new WorkQueue(receiveTarget.bytes, receiveEntries, ReceiveEntry.bytes),
+              receives: own === undefined ? srq!.receives : own.queue,
               sendTarget,
-              receiveTarget,
-              slot,
+              receiveTarget: own?.target,
               signalAll: (flags & SIGNAL_ALL) !== 0,
-              ordered: (flags & ORDERED) !== 0,
-              sourceId,
-              state: 'RTS',
+              modified: new Map(),
+              opcodes: opcodesOf(link.transport.attributes, type, semantics['imm_data_bits'] !== 0),
+              access: ALL_ACCESS,
+              peerPath: 0,
+              peerQpn: 0,
+              state: 'RESET',
+              sending: false,
+              receiving: false,
+              inEngine: false,
+              drainNotice: false,
+              counters: undefined,
+              attached: new Set(),
               dirty: false,
-              doomed: false,
+              doomed: '',
             })),
           (made) => made !== undefined && forget(made),
         );
         if (qp === undefined) throw tableFull(call.name, 'queue pair', limits.queuePairs);
-        owner.slots[slot] = qp;
+        takeSlot(owner, slot, qp);
         link.numbers.set(qpn & NUMBER_BITS, qp);
+        srq?.users.add(qp);
         const why = tx.run(
           'engine',
-          () =>
-            link.engine.addQueuePair(call.now, {
-              qp: qp.handle,
-              qpn,
-              pd: pd.handle,
-              jobId: jobKey?.job.id ?? 0,
-              sourceId,
-              ordered: qp.ordered,
-            }),
-          (refusal) => refusal === '' && link.engine.removeQueuePair(call.now, qp.handle),
+          () => (rules.initial === 'RTS' ? enterState(qp, 'RTS', call.now) : ''),
+          () => qp.inEngine && leave(qp, call.now),
         );
         if (why !== '') {
           throw new VerbsError('EINVAL', call.name, `the transport refuses the queue pair: ${why}`, {
@@ -183,50 +164,95 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
           registry.pids.set(pd.pid, pd);
         }
         object.state = qp;
-        return { qpnGiven: qpn, slot, sourceIdGiven: sourceId, state: QP_STATES.RTS };
+        return { qpnGiven: qpn, slot, sourceIdGiven: sourceId, state: QP_STATES[rules.initial] };
       },
       DESTROY({ object, context, now }) {
         const qp = stateOf<SoftQueuePair>(object);
-        const known = qp.state === 'RTS';
         qp.state = 'CLOSING';
-        if (known) qp.link.engine.removeQueuePair(now, qp.handle);
+        qp.sending = qp.receiving = false;
+        if (qp.inEngine) leave(qp, now);
         if (context.dead) qp.sends.ring.setError(RingError.DEVICE);
         qp.link.data.flushRings(qp);
-        publisher.publish();
+        publisher.publish(now);
         forget(qp);
         host.detachMemory(qp.sendTarget);
-        host.detachMemory(qp.receiveTarget);
+        if (qp.receiveTarget !== undefined) host.detachMemory(qp.receiveTarget);
+      },
+      MODIFY(call) {
+        const state = modifyQueuePair(parts, call);
+        publisher.publish(call.now);
+        return { stateGiven: QP_STATES[state] };
       },
       QUERY({ input }) {
-        const { type, qpn, state, ordered, sourceId, jobKey } = stateOf<SoftQueuePair>(input.handle);
-        return { attributes: { type, qpn, state, ordered, source_id: sourceId, job: jobKey?.job.id ?? 0 } };
+        return { attributes: queryQueuePair(stateOf<SoftQueuePair>(input.handle)) };
+      },
+      ATTACH_MR(call) {
+        const qp = stateOf<SoftQueuePair>(call.input.handle);
+        const region = stateOf<SoftRegion>(call.input.region);
+        if (qp.attached.has(region)) {
+          throw new VerbsError('EEXIST', call.name, 'the region is attached to this queue pair', {
+            object: `region ${region.handle}, queue pair 0x${qp.qpn.toString(16)}`,
+          });
+        }
+        region.attached ??= new Set();
+        region.attached.add(qp.handle);
+        qp.attached.add(region);
+      },
+      DETACH_MR(call) {
+        const qp = stateOf<SoftQueuePair>(call.input.handle);
+        const region = stateOf<SoftRegion>(call.input.region);
+        if (!qp.attached.delete(region)) {
+          throw new VerbsError('EINVAL', call.name, 'the region is not attached to this queue pair', {
+            object: `region ${region.handle}, queue pair 0x${qp.qpn.toString(16)}`,
+            try: 'QP.ATTACH_MR',
+          });
+        }
+        region.attached?.delete(qp.handle);
+      },
+      ATTACH_COMP_CNTR(call) {
+        const { handle, counter, operations } = call.input;
+        const qp = stateOf<SoftQueuePair>(handle);
+        const early = qp.state === 'RESET' || qp.state === 'INIT' || (qp.rules.initial === 'RTS' && qp.state === 'RTS');
+        if (!early) {
+          throw new VerbsError('EINVAL', call.name, `a counter cannot be attached in state ${qp.state}`, {
+            try: 'before the queue pair works: in RESET or INIT',
+          });
+        }
+        const slots = COUNTED.filter(([bit]) => (operations & bit) !== 0).map(([, slot]) => slot);
+        if (slots.length === 0) {
+          throw new VerbsError('EINVAL', call.name, 'no operation is to be counted', {
+            try: 'SEND, RECV, RDMA_READ, …',
+          });
+        }
+        if (slots.some((slot) => qp.counters?.[slot] !== undefined)) {
+          throw new VerbsError('EBUSY', call.name, 'another counter counts some of these operations', {
+            try: 'the operations that are left, or another queue pair',
+          });
+        }
+        qp.counters ??= [undefined, undefined, undefined, undefined];
+        for (const slot of slots) qp.counters[slot] = stateOf<SoftCounter>(counter);
+        // there is no detaching: the counter lives as long as the queue pair
+        call.object.need(counter);
       },
     },
   };
-}
 
-/** Nothing more comes: whoever reads the ring learns it. */
-export function failRing(cq: SoftCompletionQueue): void {
-  cq.failed = true;
-  cq.ring.publish();
-  cq.ring.fail(RingError.DEVICE);
-}
-
-/** Moves a queue pair to ERR: everything that it has under way is flushed, and so is what is posted from now on. */
-export function failQueuePair(parts: KernelParts, qp: SoftQueuePair, now: number): void {
-  if (parts.registry.qps.get(qp.handle) !== qp || qp.state !== 'RTS') return;
-  qp.state = 'ERR';
-  if (qp.sends.ring.error() === RingError.NONE) qp.sends.ring.setError(RingError.FLUSHING);
-  qp.link.engine.removeQueuePair(now, qp.handle);
-  qp.link.data.flushRings(qp);
-  qp.link.data.raise(EventValue.QP_FATAL, qp.handle);
-}
-
-function missing(call: Call, name: string, what: string): VerbsError {
-  return new VerbsError('EINVAL', call.name, `\`${name}\` is missing`, { missing: `${name}: ${what}` });
+  function receiveRing(call: Parameters<NonNullable<NonNullable<DriverOps['QP']>['CREATE']>>[0]) {
+    const { receiveRing: memory, receiveEntries } = call.input;
+    const entries = checkEntries(call, 'receive queue', receiveEntries, limits.workRequests);
+    if (memory === undefined) throw missing(call, 'receiveRing', 'memory for the ring');
+    const target = attachShared(parts, call, 'receive ring', memory, ringBytes(entries, ReceiveEntry.bytes));
+    return { target, queue: new WorkQueue(target.bytes, entries, ReceiveEntry.bytes) };
+  }
 }
 
 const ORDERED = 1;
 const SIGNAL_ALL = 2;
 /** The upper byte of a number says how it is addressed, not which it is. */
 const NUMBER_BITS = 0xff_ffff;
+const COUNTED = [
+  [1, CounterSlot.SEND],
+  [2, CounterSlot.RECV],
+  [4, CounterSlot.RDMA_READ],
+  [16, CounterSlot.RDMA_WRITE],
+] as const;

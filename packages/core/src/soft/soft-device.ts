@@ -18,19 +18,25 @@ import type { Transport } from '../engine/engine.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
 import type { Row } from '../uapi/rows.ts';
 import { addressOps } from './address-ops.ts';
-import { deviceAttributes, gidRows, portAttributes, semanticsOf } from './attributes.ts';
+import { deviceAttributes, gidRows, portAttributes } from './attributes.ts';
+import { completionOps, failRing } from './completion-ops.ts';
+import { counterOps } from './counter-ops.ts';
 import { DataPath, wakeReader } from './data-path.ts';
 import { describeObject } from './describe.ts';
 import { COUNT, DEVICE_COUNTERS } from './device-counters.ts';
 import type { KernelHost } from './kernel-host.ts';
-import { type KernelParts, linkOf, stateOf } from './kernel-parts.ts';
+import { type KernelParts, linkOf } from './kernel-parts.ts';
 import { type DeviceLimits, deviceLimits } from './limits.ts';
 import type { Link, LinkOptions } from './link.ts';
 import { memoryOps } from './memory-ops.ts';
-import type { SoftCompletionQueue, SoftContext, SoftQueuePair } from './objects.ts';
+import type { SoftContext, SoftQueuePair, SoftSharedQueue } from './objects.ts';
 import { Publisher } from './publisher.ts';
-import { failQueuePair, failRing, queueOps } from './queue-ops.ts';
+import { queueOps } from './queue-ops.ts';
+import { failQueuePair } from './queue-pair-states.ts';
 import { Registry } from './registry.ts';
+import { semanticsOf } from './semantics.ts';
+import { sharedReceiveOps } from './shared-receive-ops.ts';
+import { windowOps } from './window-ops.ts';
 
 export interface SoftDeviceOptions {
   /** Address entries, each with its transport. */
@@ -49,6 +55,8 @@ export class SoftDevice implements Driver {
   /** Why the device failed; it serves nobody then. */
   failure: unknown;
   readonly #counters = new Counters(DEVICE_COUNTERS);
+  /** What engines counted that were replaced by a reset: totals never fall. */
+  readonly #history: Record<string, number> = {};
   readonly #registry: Registry;
   readonly #publisher = new Publisher(wakeReader);
   readonly #parts: KernelParts;
@@ -83,7 +91,11 @@ export class SoftDevice implements Driver {
     this.ops = {
       DEVICE: this.#deviceOps(),
       ...memoryOps(this.#parts),
-      ...addressOps(this.#parts),
+      ...addressOps(this.#parts, this.#publisher),
+      ...windowOps(this.#parts),
+      ...completionOps(this.#parts, this.#publisher),
+      ...counterOps(this.#parts),
+      ...sharedReceiveOps(this.#parts),
       ...queueOps(this.#parts, this.#publisher),
     };
   }
@@ -114,10 +126,10 @@ export class SoftDevice implements Driver {
       if (work > 0) for (let i = 0; i < links.length; i++) this.#send(now, links[i]!);
       for (let i = 0; i < links.length; i++) work += this.#drive(now, links[i]!);
       for (let qp = this.#publisher.nextDoomed(); qp !== undefined; qp = this.#publisher.nextDoomed()) {
-        failQueuePair(this.#parts, qp, now);
+        failQueuePair(this.#registry, qp, now);
         work++;
       }
-      this.#publisher.publish();
+      this.#publisher.publish(now);
       return work;
     } catch (thrown) {
       this.#fail(thrown);
@@ -131,7 +143,7 @@ export class SoftDevice implements Driver {
   deadline(): Nanos {
     if (this.failure !== undefined) return NEVER;
     if (this.#unfinished) return this.#now;
-    let earliest = NEVER;
+    let earliest = this.#publisher.deadline();
     for (let i = 0; i < this.links.length; i++) {
       const { engine, wire } = this.links[i]!;
       earliest = Math.min(earliest, engine.deadline(), wire.deadline());
@@ -162,15 +174,31 @@ export class SoftDevice implements Driver {
     return this.failure !== undefined || this.links.every(({ engine }) => engine.quiet());
   }
 
+  /** Nobody drives it any more: gives back what the transports hold of the host. */
+  end(): void {
+    this.failure ??= new Error('the device is gone');
+    for (const { engine } of this.links) engine.end?.();
+  }
+
   counters(): Record<string, number> {
-    const counts: Record<string, number> = { ...this.#counters.toJSON() };
-    for (const { engine, index } of this.links) {
-      for (const [name, count] of Object.entries(engine.counters.toJSON())) {
-        const key = this.links.length > 1 && index > 0 ? `gid${index}_${name}` : name;
-        counts[key] = count;
-      }
-    }
+    const counts: Record<string, number> = { ...this.#counters.toJSON(), ...this.#history };
+    for (const link of this.links) addCounters(counts, link);
     return counts;
+  }
+
+  maxima(): Record<string, number> {
+    const { limits } = this;
+    return {
+      ...{ pd: limits.protectionDomains, mr: limits.regions, mw: limits.windows, cq: limits.completionQueues },
+      ...{ qp: limits.queuePairs, srq: limits.sharedReceiveQueues, ah: limits.addressHandles },
+      ...{ counter: limits.counters, job: limits.jobs, job_key: limits.jobKeys },
+    };
+  }
+
+  objectCounters({ kind, state }: DeviceObject): Readonly<Record<string, number>> {
+    if (kind !== 'QP') return {};
+    const { sends, receives, srq } = state as SoftQueuePair;
+    return { sends_done: sends.done, receives_done: srq === undefined ? receives.done : 0 };
   }
 
   /** Live objects of the device, and the engines' protocol state under `engine_`. */
@@ -232,7 +260,7 @@ export class SoftDevice implements Driver {
   /** Programs' rings are not looked at any more, and say so. */
   disassociate(): void {
     for (const qp of this.#registry.qps.values()) qp.sends.ring.setError(RingError.DEVICE);
-    this.#publisher.publish();
+    this.#publisher.publish(this.#now);
   }
 
   detached(): void {
@@ -241,13 +269,19 @@ export class SoftDevice implements Driver {
 
   /** All queue pairs fail, and the engines begin anew; contexts, memory and completion queues stay. */
   reset(): void {
-    for (const qp of this.#registry.qps.values()) failQueuePair(this.#parts, qp, this.#now);
+    for (const qp of this.#registry.qps.values()) {
+      qp.doomed = '';
+      failQueuePair(this.#registry, qp, this.#now);
+      qp.inEngine = false;
+    }
     for (const link of this.links) {
+      link.engine.end?.();
+      addCounters(this.#history, link);
       link.engine = engineOf(link);
-      for (const job of this.#registry.jobs.values()) if (job.link === link) link.engine.addJob(job.id);
+      for (const job of this.#registry.jobs.values()) if (job.link === link && !job.ended) link.engine.addJob(job.id);
     }
     this.failure = undefined;
-    this.#publisher.publish();
+    this.#publisher.publish(this.#now);
   }
 
   #link(options: LinkOptions, index: number, random: SeededRandom): Link {
@@ -282,12 +316,23 @@ export class SoftDevice implements Driver {
   }
 
   #serve(now: Nanos, context: SoftContext, slot: number): number {
-    const qp = context.slots[slot];
-    if (qp === undefined) return 0;
+    const queue = context.slots[slot];
+    if (queue === undefined) return 0;
     this.#counters.add(COUNT.doorbells);
-    if (qp.state === 'RTS') qp.link.engine.doorbell(now, qp.handle);
-    else qp.link.data.flushRings(qp);
+    if ('users' in queue) this.#serveShared(now, queue);
+    else if (queue.receiving) {
+      queue.link.engine.doorbell(now, queue.handle);
+      if (queue.state === 'SQE') queue.link.data.flushSends(queue);
+    } else if (queue.state === 'ERR') queue.link.data.flushRings(queue);
     return 1;
+  }
+
+  /** There are receives again: who found none is told. */
+  #serveShared(now: Nanos, { waiting }: SoftSharedQueue): void {
+    if (waiting.size === 0) return;
+    const told = [...waiting];
+    waiting.clear();
+    for (const { receiving, link, handle } of told) if (receiving) link.engine.doorbell(now, handle);
   }
 
   #send(now: Nanos, link: Link): number {
@@ -320,6 +365,7 @@ export class SoftDevice implements Driver {
     this.failure = thrown ?? new Error('unknown');
     for (const qp of this.#registry.qps.values()) {
       qp.state = 'ERR';
+      qp.sending = qp.receiving = false;
       qp.sends.ring.setError(RingError.DEVICE);
     }
     for (const cq of this.#registry.cqs.values()) {
@@ -360,6 +406,14 @@ export class SoftDevice implements Driver {
 function engineOf(link: Omit<Link, 'engine'>): Link['engine'] {
   const { transport, data, payloadMtu, entropies, receiveBufferBytes, settings = {} } = link;
   return transport.createEngine(data, { payloadMtu, entropies, receiveBufferBytes, settings });
+}
+
+/** Adds what a link's engine counted, under names that tell links apart. */
+function addCounters(counts: Record<string, number>, { engine, index }: Link): void {
+  for (const [name, count] of Object.entries(engine.counters.toJSON())) {
+    const key = index > 0 ? `gid${index}_${name}` : name;
+    counts[key] = (counts[key] ?? 0) + count;
+  }
 }
 
 function checkLink({ transport, payloadMtu, settings = {} }: LinkOptions): void {

@@ -12,6 +12,8 @@ export class WorkQueue {
   #taken = 0;
   #retired = 0;
   #published = 0;
+  /** Entries finished and published since the beginning. */
+  done = 0;
   /** The program wrote an index that cannot be: the ring is not read any more. */
   broken = false;
 
@@ -38,6 +40,7 @@ export class WorkQueue {
   /** Tells the program how far the ring is retired. */
   publish(): void {
     if (this.#published === this.#retired) return;
+    this.done += (this.#retired - this.#published) | 0;
     this.#published = this.#retired;
     this.ring.retire(this.#retired);
   }
@@ -45,6 +48,20 @@ export class WorkQueue {
   /** Entries taken and not yet retired. */
   get inFlight(): number {
     return (this.#taken - this.#retired) | 0;
+  }
+
+  /** Entries that can be taken now. */
+  get waiting(): number {
+    if (this.#look()) return (this.#produced - this.#taken) | 0;
+    return 0;
+  }
+
+  /** Begins anew where the program stands; what is there is forgotten. */
+  reset(): void {
+    this.broken = false;
+    this.#produced = this.#taken = this.#retired = this.#published = this.ring.producer();
+    this.ring.retire(this.#retired);
+    this.ring.setError(RingError.NONE);
   }
 
   #look(): boolean {

@@ -1,12 +1,13 @@
 /** A test bed: devices on a pump, one program's objects on each, and buffers whose surroundings are watched. */
 import { type Nanos, SECOND } from '../engine/time.ts';
+import type { AccessRight } from '../verbs/access-rights.ts';
 import type { AddressHandle } from '../verbs/address-handle.ts';
 import type { Completion } from '../verbs/completion.ts';
 import type { CompletionQueue } from '../verbs/completion-queue.ts';
 import type { Context } from '../verbs/context.ts';
 import type { Job, JobKey } from '../verbs/job.ts';
 import type { MemoryRegion } from '../verbs/memory-region.ts';
-import type { AccessRight, ProtectionDomain } from '../verbs/protection-domain.ts';
+import type { ProtectionDomain } from '../verbs/protection-domain.ts';
 import type { QueuePair } from '../verbs/queue-pair.ts';
 import { RemoteMemory } from '../verbs/remote-memory.ts';
 import { Pump, type PumpOptions } from './pump.ts';

@@ -1,13 +1,21 @@
 /** Simulated networks and conformance suites, for those who add transports and hosts. */
 export * from './agenda.ts';
 export * from './bed.ts';
+export * from './call-bench.ts';
+export * from './call-inputs.ts';
+export * from './driver-bench.ts';
+export * from './driver-cases/driver-case.ts';
+export * from './driver-suite.ts';
 export * from './engine-rig.ts';
 export * from './faults.ts';
 export * from './hostile-packets.ts';
+export { MemoryFabric, MemoryWire } from './memory-wire.ts';
 export type { Link } from './network.ts';
 export * from './pump.ts';
 export * from './schedules.ts';
+export * from './sim-host.ts';
 export { SimNode } from './sim-node.ts';
+export * from './soft-under-test.ts';
 export * from './suite-case.ts';
 export * from './trace.ts';
 export * from './transport-suite.ts';

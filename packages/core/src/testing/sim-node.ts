@@ -69,7 +69,7 @@ export class SimNode {
       rights: ALL_RIGHTS,
       wake: (number) => this.port?.wake(number),
     });
-    this.port = new InlinePort(session, this.kernel, MEMORY, hooks, false);
+    this.port = new InlinePort(session, this.kernel, SIM_USER_MEMORY, hooks, false);
     this.device = new OpenDevice(this.port, `sim${index}`, async () => {
       await this.port.shutdown(SHUTDOWN);
     });
@@ -102,7 +102,8 @@ export const SIM_MEMORY: Pick<KernelHost, 'attachMemory' | 'detachMemory' | 'ope
   },
 };
 
-const MEMORY: UserMemory = {
+/** Memory of simulated programs. */
+export const SIM_USER_MEMORY: UserMemory = {
   allocate: (bytes) => new Uint8Array(bytes),
   release: () => {},
   name: (_context, bytes, attachments) => ({

@@ -10,6 +10,8 @@ import type { Transport } from '../engine/engine.ts';
 import { ACCESS_CASES } from './cases/access.ts';
 import { FAULT_CASES } from './cases/faults.ts';
 import { LIFECYCLE_CASES } from './cases/lifecycle.ts';
+import { MEMORY_CASES } from './cases/memory.ts';
+import { QUEUE_CASES } from './cases/queues.ts';
 import { RECEIVER_CASES } from './cases/receiver.ts';
 import { TRANSFER_CASES } from './cases/transfer.ts';
 import { type SuiteCase, SuiteContext } from './suite-case.ts';
@@ -30,6 +32,8 @@ export const TRANSPORT_CASES: readonly SuiteCase[] = [
   ...TRANSFER_CASES,
   ...RECEIVER_CASES,
   ...ACCESS_CASES,
+  ...MEMORY_CASES,
+  ...QUEUE_CASES,
   ...FAULT_CASES,
   ...LIFECYCLE_CASES,
 ];

@@ -33,10 +33,13 @@ export const UAPI = {
 
 export type UapiObject = keyof typeof UAPI;
 
+export { ERRNO } from '../base/errno.ts';
 export * from './layout.ts';
 export * from './layouts.ts';
+export { MANAGEMENT } from './management/index.ts';
 export * from './message.ts';
 export { ACCESS_FLAGS, ACCESS_HINTS, REREG_FLAGS } from './objects/mr.ts';
 export { QP_STATES, QP_TYPES, type QpState, type QpType } from './objects/qp.ts';
 export * from './rows.ts';
 export * from './schema.ts';
+export * from './snapshot.ts';

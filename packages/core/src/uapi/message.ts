@@ -49,7 +49,7 @@ export interface CallOptions {
   readonly extra?: readonly RawAttribute[];
 }
 
-/** Encodes a request. @throws VerbsError EINVAL a value that its attribute cannot hold */
+/** Encodes a request. @throws VerbsError `EINVAL` a value that its attribute cannot hold · `EMSGSIZE` too long */
 export function encodeRequest<M extends Method>(
   of: ObjectSchema,
   method: M,
@@ -57,8 +57,13 @@ export function encodeRequest<M extends Method>(
   options: CallOptions = {},
 ): Uint8Array {
   const { context = 0, driver = 0, cookie = 0, room = MAX_MESSAGE_BYTES, extra = [] } = options;
-  const raw = [...encodeAttributes(`${of.name}`, method.attributes, 'in', input), ...extra];
+  const raw = [...encodeAttributes(of.name, method.attributes, 'in', input), ...extra];
   const bytes = frame(REQUEST_BYTES, raw);
+  if (bytes.length > MAX_MESSAGE_BYTES) {
+    throw new VerbsError('EMSGSIZE', of.name, `a message of ${bytes.length} bytes is too long`, {
+      try: `at most ${MAX_MESSAGE_BYTES} bytes with all attributes`,
+    });
+  }
   const view = new DataView(bytes.buffer);
   view.setUint16(4, of.id, true);
   view.setUint16(6, method.id, true);
@@ -123,11 +128,28 @@ export function encodeAnswer(method: Method, output: Readonly<Record<string, unk
   return answerFrame(0, raw, cookie);
 }
 
-/** The answer, if the caller takes that many bytes. @throws VerbsError ENOSPC it does not */
-export function checkRoom(bytes: Uint8Array, { room }: RequestHeader, call: string): Uint8Array {
-  if (bytes.length <= room) return bytes;
-  throw new VerbsError('ENOSPC', call, `the answer has ${bytes.length} bytes, the caller takes ${room}`, {
-    try: 'more room for the answer; nothing was done',
+/** Bytes of every answer of a method, at most; undefined where they depend on what there is to say. */
+export function answerBytes({ attributes }: Method): number | undefined {
+  let bytes = ANSWER_BYTES;
+  for (const { direction, type } of Object.values(attributes)) {
+    if (direction !== 'out') continue;
+    const value = FIXED_BYTES[type.kind] ?? (type.kind === 'struct' ? type.layout.bytes : undefined);
+    if (value === undefined) return undefined;
+    bytes += ATTRIBUTE_BYTES + pad8(value);
+  }
+  return bytes;
+}
+
+/** @throws VerbsError ENOSPC the caller does not take an answer of so many bytes */
+export function checkRoom(bytes: number, { room }: RequestHeader, call: string): void {
+  const most = Math.min(room, MAX_MESSAGE_BYTES);
+  if (bytes <= most) return;
+  throw new VerbsError('ENOSPC', call, `the answer has ${bytes} bytes, and ${most} are the most`, {
+    given: `room for ${room} bytes`,
+    try:
+      bytes > MAX_MESSAGE_BYTES
+        ? 'asking for less at a time; nothing was done'
+        : 'more room for the answer; nothing was done',
   });
 }
 
@@ -271,7 +293,7 @@ function encodeAttributes(
 }
 
 /** Encodes one value by its type. @throws VerbsError EINVAL it does not fit */
-export function encodeValue(where: string, name: string, { type }: Attribute, value: unknown): Uint8Array {
+export function encodeValue(where: string, name: string, { type, direction }: Attribute, value: unknown): Uint8Array {
   switch (type.kind) {
     case 'u32':
     case 'flags':
@@ -299,8 +321,13 @@ export function encodeValue(where: string, name: string, { type }: Attribute, va
       writeSize(new DataView(bytes.buffer), 0, value as number);
       return bytes;
     }
-    case 'text':
-      return encodeUtf8(String(value)).subarray(0, type.max);
+    case 'text': {
+      const bytes = encodeUtf8(String(value));
+      if (bytes.length <= type.max) return bytes;
+      // what is only to be read may be cut, a name may not
+      if (direction === 'out') return bytes.subarray(0, type.max);
+      throw unfit(where, name, `a text of ${bytes.length} bytes`, `up to ${type.max} bytes of UTF-8`);
+    }
     case 'bytes':
       return value as Uint8Array;
     case 'handles':
@@ -388,3 +415,8 @@ export const ATTRIBUTE_BYTES = 8;
 /** Longest message in either direction. */
 export const MAX_MESSAGE_BYTES = 65_536;
 const MAX_ERROR_TEXT = 2048;
+/** Values that always have the same length. */
+const FIXED_BYTES: Readonly<Partial<Record<AttributeType['kind'], number>>> = {
+  ...{ u32: 4, flags: 4, choice: 4, handle: 4 },
+  ...{ u64: 8, size: 8 },
+};

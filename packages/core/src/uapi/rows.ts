@@ -44,7 +44,7 @@ export function decodeRows(bytes: Uint8Array): Row[] | undefined {
 }
 
 function encodeCell(name: string, cell: Cell): Uint8Array[] {
-  const title = encodeUtf8(name);
+  const title = encodeUtf8(name).subarray(0, 255);
   const head = (type: number) => Uint8Array.of(type, title.length);
   if (typeof cell === 'boolean') return [head(cell ? Type.TRUE : Type.FALSE), title];
   if (typeof cell === 'number') {

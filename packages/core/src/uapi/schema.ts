@@ -212,6 +212,12 @@ export function schemaFaults(objects: readonly ObjectSchema[]): string[] {
     for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push(`${what} uses number ${id} twice`);
   };
   const names = new Set(objects.map((one) => one.name));
+  for (const key of ['name', 'plural', 'short'] as const) {
+    const used = objects.map((one) => one[key]);
+    for (const name of new Set(used)) {
+      if (used.indexOf(name) !== used.lastIndexOf(name)) faults.push(`the schema uses the ${key} ${name} twice`);
+    }
+  }
   twice(
     'the schema',
     objects.map((one) => one.id),
@@ -231,8 +237,20 @@ export function schemaFaults(objects: readonly ObjectSchema[]): string[] {
       );
       const owning = [...handlesOf(m, 'new'), ...handlesOf(m, 'destroy')];
       if (owning.length > 1) faults.push(`${where} makes or destroys ${owning.length} objects; one is the most`);
-      for (const [label, { type, mandatory, text }] of Object.entries(m.attributes)) {
+      for (const [label, { id, type, mandatory, text, direction }] of Object.entries(m.attributes)) {
         if (text === '') faults.push(`${where}.${label} has no text`);
+        if (!(id >= 0 && id <= 0xffff)) faults.push(`${where}.${label} has the number ${id}, which has not 16 bits`);
+        if (!KINDS.includes(type.kind)) faults.push(`${where}.${label} is ${type.kind}; attributes are flat`);
+        if (type.kind === 'handle' && (type.access === 'new') !== (direction === 'out')) {
+          faults.push(`${where}.${label}: handles of new objects are given, all others are taken`);
+        }
+        if (
+          type.kind === 'handle' &&
+          (type.access === 'new' || type.access === 'destroy') &&
+          type.object !== one.name
+        ) {
+          faults.push(`${where}.${label} makes or destroys a ${type.object}, which is no ${one.name}`);
+        }
         if ((type.kind === 'handle' || type.kind === 'handles') && !names.has(type.object)) {
           faults.push(`${where}.${label} names the object ${type.object}, which does not exist`);
         }
@@ -251,4 +269,22 @@ export function handlesOf(of: Method, access: HandleAccess): Attribute[] {
   return Object.values(of.attributes).filter(({ type }) => type.kind === 'handle' && type.access === access);
 }
 
+/** All types that there are: one level, and rows and arrays where there is more to say. */
+const KINDS: readonly string[] = [
+  ...[
+    'u32',
+    'u64',
+    'size',
+    'flags',
+    'choice',
+    'text',
+    'bytes',
+    'handle',
+    'handles',
+    'numbers',
+    'struct',
+    'row',
+    'rows',
+  ],
+];
 const MAX_TEXT = 4096;

@@ -28,6 +28,10 @@ export interface DeviceAttributes {
   readonly maxPd: number;
   readonly maxAh: number;
   readonly maxSrq: number;
+  /** Receives of one shared queue. */
+  readonly maxSrqWr: number;
+  /** Completion counters. */
+  readonly maxCompCntr: number;
   readonly maxPkeys: number;
   readonly atomicCap: 'NONE' | 'HCA' | 'GLOB';
   /** Jobs at a time. */
@@ -104,6 +108,8 @@ const DEFAULTS: Row = {
   maxPd: 0,
   maxAh: 0,
   maxSrq: 0,
+  maxSrqWr: 0,
+  maxCompCntr: 0,
   maxJobIds: 0,
   maxJobKeys: 0,
   maxAddrEntries: 0,

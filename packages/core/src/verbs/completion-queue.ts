@@ -3,54 +3,130 @@ import { CompletionEntry, CompletionFlag } from '../abi/entries.ts';
 import { Ring, RingError, ringBytes, ringSize } from '../abi/ring.ts';
 import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
+import type { Row } from '../uapi/rows.ts';
 import type { AbortSignalLike } from './abort-signal.ts';
 import { Completion } from './completion.ts';
 import { CompletionBatch } from './completion-batch.ts';
+import type { CompletionChannel } from './completion-channel.ts';
 import type { Context } from './context.ts';
+import type { EventStream } from './event-stream.ts';
 import { VerbsObject } from './verbs-object.ts';
+import { endOfWait, sleep } from './waiting.ts';
 
 const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
 const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
 
+export interface CompletionQueueOptions {
+  /**
+   * How many completions it must hold at a time: at least all that can be outstanding on its queue pairs. More are an
+   * overrun, and lost. Rounded up to a power of two.
+   */
+  readonly entries: number;
+  /** One place to wait for many queues; see {@link CompletionQueue.arm}. */
+  readonly channel?: CompletionChannel;
+  /** Where its events go, instead of to `context.events()`. */
+  readonly events?: EventStream;
+}
+
 export class CompletionQueue extends VerbsObject implements AsyncIterable<Completion> {
   readonly handle: number;
-  /** Completions that it holds. */
-  readonly entries: number;
+  /** Where it speaks up when it was armed. */
+  readonly channel: CompletionChannel | undefined;
   /** What it is woken by. */
   readonly #wake: number;
-  readonly #ring: Ring;
+  #ring: Ring;
   readonly #one = new CompletionBatch(1);
   readonly #peer = (to: number): string => this.#peerText(to);
   #consumed = 0;
 
-  private constructor(context: Context, handle: number, wake: number, ring: Ring) {
+  private constructor(
+    context: Context,
+    handle: number,
+    wake: number,
+    ring: Ring,
+    channel: CompletionChannel | undefined,
+  ) {
     super(context);
     this.handle = handle;
     this.#wake = wake;
-    this.entries = ring.size;
+    this.channel = channel;
     this.#ring = ring;
     context.name(handle, this);
   }
 
   /** For `Context.createCompletionQueue`. */
-  static create(context: Context, entries: number): CompletionQueue {
-    const { port, attributes } = context;
-    if (!Number.isInteger(entries) || entries < 1 || entries > attributes.maxCqe) {
-      throw new VerbsError('EINVAL', 'createCompletionQueue', `a completion queue cannot have ${entries} entries`, {
-        try: `1 to ${attributes.maxCqe}`,
-      });
-    }
-    const size = ringSize(entries);
+  static create(context: Context, options: CompletionQueueOptions): CompletionQueue {
+    const { port } = context;
+    const { channel, events } = options;
+    const size = entriesOf('createCompletionQueue', context, options.entries);
     const bytes = port.memory.allocate(ringBytes(size, CompletionEntry.bytes));
     try {
       const attachments: unknown[] = [];
       const ring = port.memory.name(context, bytes, attachments);
-      const { handle, wake } = context.call('CQ', 'CREATE', { ring, entries: size }, attachments);
-      return new CompletionQueue(context, handle, wake, new Ring(bytes, size, CompletionEntry.bytes));
+      const input = { ring, entries: size, channel: channel?.handle, events: events?.handle };
+      const { handle, wake } = context.call('CQ', 'CREATE', input, attachments);
+      return new CompletionQueue(context, handle, wake, new Ring(bytes, size, CompletionEntry.bytes), channel);
     } catch (thrown) {
       port.memory.release(bytes);
       throw thrown;
     }
+  }
+
+  /** Completions that it holds. */
+  get entries(): number {
+    return this.#ring.size;
+  }
+
+  /**
+   * Asks for one word on the channel when the next completion comes. What is there already does not count: poll after
+   * arming until the queue is empty.
+   */
+  arm(): void {
+    this.check('arm');
+    this.#ring.arm();
+  }
+
+  /**
+   * Gives it room for more completions, or fewer; those that wait move along.
+   *
+   * @throws VerbsError `EINVAL` entries out of range, or fewer than wait · `ENOMEM` no memory; nothing changed
+   */
+  resize(entries: number): void {
+    this.check('resize');
+    const { context } = this;
+    const { memory } = context.port;
+    const size = entriesOf('resize', context, entries);
+    const bytes = memory.allocate(ringBytes(size, CompletionEntry.bytes));
+    try {
+      const attachments: unknown[] = [];
+      const ring = memory.name(context, bytes, attachments);
+      const consumed = this.#consumed >>> 0;
+      context.call('CQ', 'RESIZE', { handle: this.handle, ring, entries: size, consumed }, attachments);
+    } catch (thrown) {
+      memory.release(bytes);
+      throw thrown;
+    }
+    const old = this.#ring;
+    this.#ring = new Ring(bytes, size, CompletionEntry.bytes);
+    memory.release(old.bytes);
+  }
+
+  /**
+   * Moderation: whoever waits is woken after `count` completions, or when the first of them is `periodUs` old. Polling
+   * sees completions at once all the same.
+   *
+   * @param options.count - up to 65,535; 0 and 1 wake for each
+   * @param options.periodUs - up to 65,535; 0 wakes for each
+   */
+  modify(options: { readonly count: number; readonly periodUs: number }): void {
+    this.check('modify');
+    this.context.call('CQ', 'MODIFY', { handle: this.handle, ...options });
+  }
+
+  /** What the device knows of it: `entries`, `failed`, moderation. */
+  query(): Row {
+    this.check('query');
+    return this.context.call('CQ', 'QUERY', { handle: this.handle }).attributes;
   }
 
   /**
@@ -96,7 +172,7 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
    */
   async next(options: { readonly timeoutMs?: number; readonly signal?: AbortSignalLike } = {}): Promise<Completion> {
     const { timeoutMs, signal } = options;
-    const end = this.#endOf(timeoutMs);
+    const end = endOfWait(this.context.port, timeoutMs);
     for (;;) {
       if (signal?.aborted) throw signal.reason;
       const completion = this.take();
@@ -120,7 +196,7 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
    * @throws VerbsError `ETIMEDOUT` nothing came in time
    */
   async wait(timeoutMs?: number): Promise<void> {
-    const end = this.#endOf(timeoutMs);
+    const end = endOfWait(this.context.port, timeoutMs);
     this.check('wait');
     while (!this.#ready()) await this.#sleep(end, timeoutMs, undefined);
   }
@@ -169,12 +245,6 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     return this.context.port.failure !== '';
   }
 
-  #endOf(timeoutMs: number | undefined): number {
-    if (timeoutMs === undefined) return Number.POSITIVE_INFINITY;
-    if (!(timeoutMs >= 0)) throw new VerbsError('EINVAL', 'wait', `${timeoutMs} is not a time`, { try: '0 or more' });
-    return this.context.port.now() + timeoutMs * 1e6;
-  }
-
   /** Polls a while, then sleeps until woken, until `end`, or until aborted. */
   async #sleep(end: number, timeoutMs: number | undefined, signal: AbortSignalLike | undefined): Promise<void> {
     const { port } = this.context;
@@ -183,18 +253,10 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     // what came before the queue was armed woke nobody
     port.progress();
     if (this.#ready()) return;
-    const left = end - port.now();
-    if (left <= 0) {
+    if (port.now() >= end) {
       throw new VerbsError('ETIMEDOUT', 'wait', `no completion within ${timeoutMs} ms`, { object: this.describe() });
     }
-    if (signal === undefined) return port.wait(this.#wake, left);
-    const wake = () => port.wake(this.#wake);
-    signal.addEventListener('abort', wake);
-    try {
-      if (!signal.aborted) await port.wait(this.#wake, left);
-    } finally {
-      signal.removeEventListener('abort', wake);
-    }
+    await sleep(port, this.#wake, end, signal);
   }
 
   /** @returns whether something came */
@@ -239,6 +301,13 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
       try: 'somebody wrote into the memory of the ring',
     });
   }
+}
+
+function entriesOf(call: string, { attributes }: Context, entries: number): number {
+  if (Number.isInteger(entries) && entries >= 1 && entries <= attributes.maxCqe) return ringSize(entries);
+  throw new VerbsError('EINVAL', call, `a completion queue cannot have ${entries} entries`, {
+    try: `1 to ${attributes.maxCqe}`,
+  });
 }
 
 /** How long a wait polls before it sleeps, ns. */

@@ -4,7 +4,7 @@ import type { CompletionBatch } from './completion-batch.ts';
 import { joinWords } from './word-pair.ts';
 
 export type StatusName = keyof typeof Status;
-export type CompletionOpcodeName = 'send' | 'write' | 'read' | 'recv' | 'recv-write-imm';
+export type CompletionOpcodeName = 'send' | 'write' | 'read' | 'bind' | 'invalidate' | 'recv' | 'recv-write-imm';
 
 export class Completion {
   /** The program's number of the request. */
@@ -68,6 +68,8 @@ const OPCODE_NAMES = new Map<number, CompletionOpcodeName>([
   [CompletionOpcode.SEND, 'send'],
   [CompletionOpcode.RDMA_WRITE, 'write'],
   [CompletionOpcode.RDMA_READ, 'read'],
+  [CompletionOpcode.BIND_MW, 'bind'],
+  [CompletionOpcode.LOCAL_INV, 'invalidate'],
   [CompletionOpcode.RECV, 'recv'],
   [CompletionOpcode.RECV_RDMA_WITH_IMM, 'recv-write-imm'],
 ]);

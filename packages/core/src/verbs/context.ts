@@ -1,12 +1,17 @@
 /** A program's view of a device: everything that it makes there hangs below, and ends with it. */
 import { DOORBELL_PAGE_BYTES, DoorbellPage } from '../abi/doorbell-page.ts';
-import { VerbsError } from '../base/verbs-error.ts';
+import { isVerbsError, VerbsError } from '../base/verbs-error.ts';
 import { type EventRow, EventValue, eventRow } from '../device/events.ts';
 import { UAPI, type UapiObject } from '../uapi/index.ts';
-import { decodeAnswer, encodeRequest } from '../uapi/message.ts';
+import { decodeAnswer, encodeRequest, type Message } from '../uapi/message.ts';
+import { QP_TYPES, type QpType } from '../uapi/objects/qp.ts';
+import type { Row } from '../uapi/rows.ts';
 import { handlesOf, type Input, type Method, type ObjectSchema, type Output } from '../uapi/schema.ts';
 import { type DeviceAttributes, deviceAttributes, type PortAttributes, portAttributes } from './attributes.ts';
-import { CompletionQueue } from './completion-queue.ts';
+import { CompletionChannel } from './completion-channel.ts';
+import { CompletionCounter } from './completion-counter.ts';
+import { CompletionQueue, type CompletionQueueOptions } from './completion-queue.ts';
+import { EventStream } from './event-stream.ts';
 import { Job } from './job.ts';
 import type { KernelPort } from './kernel-port.ts';
 import { MemoryList } from './memory-list.ts';
@@ -126,13 +131,53 @@ export class Context implements Disposable {
   /**
    * A queue for completions.
    *
-   * @param options.entries - how many completions it must hold at a time: at least all that can be outstanding on its
-   *   queue pairs. More are an overrun, and lost. Rounded up to a power of two.
    * @throws VerbsError `EINVAL` entries out of range · `ENOSPC` the device has no more
    */
-  createCompletionQueue(options: { readonly entries: number }): CompletionQueue {
+  createCompletionQueue(options: CompletionQueueOptions): CompletionQueue {
     this.#check('createCompletionQueue');
-    return CompletionQueue.create(this, options.entries);
+    return CompletionQueue.create(this, options);
+  }
+
+  /** One place to wait for many completion queues. */
+  createCompletionChannel(): CompletionChannel {
+    this.#check('createCompletionChannel');
+    const { handle, wake } = this.call('COMP_CHANNEL', 'CREATE', {});
+    return new CompletionChannel(this, handle, wake);
+  }
+
+  /**
+   * Two numbers that completions of queue pairs are counted in, see `qp.attachCounter`.
+   *
+   * @param options.unit - what successes are counted in; default 'requests'
+   * @throws VerbsError ENOSPC the device has no more
+   */
+  createCompletionCounter(options: { readonly unit?: 'requests' | 'bytes' } = {}): CompletionCounter {
+    this.#check('createCompletionCounter');
+    const unit = options.unit ?? 'requests';
+    return new CompletionCounter(
+      this,
+      this.call('COMP_CNTR', 'CREATE', { unit: unit === 'bytes' ? 1 : 0 }).handle,
+      unit,
+    );
+  }
+
+  /** A place for events of some objects, apart from {@link events}. */
+  createEventStream(): EventStream {
+    this.#check('createEventStream');
+    const { handle, wake } = this.call('ASYNC_EVENT', 'ALLOC', {});
+    return new EventStream(this, handle, wake);
+  }
+
+  /**
+   * What a kind of queue pair promises: lists are sets of promises, numbers the largest value for which one holds.
+   *
+   * @param options.sgidIndex - address entry, and so the protocol. Default 0.
+   * @throws VerbsError EOPNOTSUPP the protocol lacks the kind
+   * @spec verbs/5.9
+   */
+  querySemantics(type: QpType, options: { readonly sgidIndex?: number } = {}): Row {
+    this.#check('querySemantics');
+    return this.call('DEVICE', 'QUERY_QP_SEMANTICS', { type: QP_TYPES[type] ?? -1, ...options }).semantics;
   }
 
   /**
@@ -181,13 +226,9 @@ export class Context implements Disposable {
   /** Asynchronous events from now on; those that happened before and were not taken come first. Ends with the context. */
   async *events(): AsyncIterableIterator<DeviceEvent> {
     while (this.#open) {
-      const { events, end } = this.#takeEvents();
-      for (let i = 0; i + 1 < events.length; i += 2) {
-        const { value, name, text, about } = eventRow(events[i]!);
-        const handle = events[i + 1]!;
-        yield { value, name, text, about, handle, object: this.#byHandle.get(handle) };
-      }
-      if (end !== 0) return;
+      const { events, end } = this.takeEvents();
+      yield* events;
+      if (end) return;
       if (events.length === 0 && this.#open) await this.port.wait(this.#eventWake, Number.POSITIVE_INFINITY);
     }
   }
@@ -219,7 +260,14 @@ export class Context implements Disposable {
     // nothing is left of an object whose kernel half is gone: giving it back has succeeded
     if (this.port.failure !== '' && handlesOf(method, 'destroy').length > 0) return {} as Output<M>;
     const bytes = encodeRequest(object, method, input, { context: this.number, driver: this.driver });
-    const answer = this.port.invoke({ bytes, attachments });
+    let answer: Message;
+    try {
+      answer = this.port.invoke({ bytes, attachments });
+    } catch (thrown) {
+      // this very call found out
+      if (this.port.failure !== '' && handlesOf(method, 'destroy').length > 0) return {} as Output<M>;
+      throw thrown;
+    }
     this.#replied = answer.attachments;
     return decodeAnswer(method, answer.bytes);
   }
@@ -238,9 +286,13 @@ export class Context implements Disposable {
   /** Destroys all that was made here, newest first, and releases all memory. */
   close(): void {
     if (!this.#open) return;
-    for (const object of [...this.#objects].reverse()) object[Symbol.dispose]();
+    // an older object may have come to need a newer one: those are ended in a later round
+    for (let left = [...this.#objects].reverse(), before = left.length + 1; left.length < before; ) {
+      before = left.length;
+      left = left.filter((object) => !ends(object));
+    }
     this.#open = false;
-    if (this.port.failure === '') this.call('DEVICE', 'CLOSE', {});
+    this.#whileServed(() => this.call('DEVICE', 'CLOSE', {}));
     for (const { bytes } of this.#memory.values()) this.port.memory.release(bytes);
     this.#memory.clear();
     if (this.#pageBytes !== undefined) this.port.memory.unmap(this.#pageBytes);
@@ -250,6 +302,28 @@ export class Context implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** For the objects of this context only: what a handle means here. */
+  objectOf(handle: number): VerbsObject | undefined {
+    return this.#byHandle.get(handle);
+  }
+
+  /**
+   * For event streams only: events that wait, oldest first, also of a kernel half that does not answer any more.
+   *
+   * @param file - handle of an event file; the context's own when left out
+   */
+  takeEvents(file?: number): { readonly events: DeviceEvent[]; readonly end: boolean } {
+    const taken = this.#whileServed(() => this.call('ASYNC_EVENT', 'READ', { handle: file }));
+    const { events: read, end } = taken ?? { events: [EventValue.DEVICE_FATAL, 0], end: 1 };
+    const events: DeviceEvent[] = [];
+    for (let i = 0; i + 1 < read.length; i += 2) {
+      const { value, name, text, about } = eventRow(read[i]!);
+      const handle = read[i + 1]!;
+      events.push({ value, name, text, about, handle, object: this.#byHandle.get(handle) });
+    }
+    return { events, end: end !== 0 };
   }
 
   /** For the objects of this context only. */
@@ -274,15 +348,31 @@ export class Context implements Disposable {
     if (held !== undefined) held.regions += by;
   }
 
-  /** Also tells of a kernel half that does not answer any more. */
-  #takeEvents(): { readonly events: readonly number[]; readonly end: number } {
-    if (this.port.failure !== '') return { events: [EventValue.DEVICE_FATAL, 0], end: 1 };
-    return this.call('ASYNC_EVENT', 'READ', {});
+  /** Runs a call as long as the kernel half is there. @returns undefined when it is gone, also when the call finds out */
+  #whileServed<T>(call: () => T): T | undefined {
+    if (this.port.failure !== '') return undefined;
+    try {
+      return call();
+    } catch (thrown) {
+      if (this.port.failure === '') throw thrown;
+      return undefined;
+    }
   }
 
   #check(call: string): void {
     if (this.#open) return;
     throw new VerbsError('EINVAL', call, 'the context is closed', { try: 'device.open()' });
+  }
+}
+
+/** @returns false when others need it */
+function ends(object: VerbsObject): boolean {
+  try {
+    object[Symbol.dispose]();
+    return true;
+  } catch (thrown) {
+    if (isVerbsError(thrown) && thrown.code === 'EBUSY') return false;
+    throw thrown;
   }
 }
 

@@ -1,17 +1,18 @@
 /** Who may work together: memory, queue pairs, addresses and job keys of one domain, and nothing else. */
 
 import { formatAddress } from '../base/ip-address.ts';
-import { VerbsError } from '../base/verbs-error.ts';
-import { Access } from '../engine/status.ts';
+import { ACCESS_HINTS } from '../uapi/objects/mr.ts';
+import { type AccessRight, accessBits } from './access-rights.ts';
 import { AddressHandle } from './address-handle.ts';
 import { rawAddress } from './address-text.ts';
 import type { Context } from './context.ts';
 import { type Job, JobKey } from './job.ts';
 import { MemoryRegion } from './memory-region.ts';
+import { MemoryWindow } from './memory-window.ts';
 import { QueuePair, type QueuePairOptions } from './queue-pair.ts';
+import { keyInput } from './remote-memory.ts';
+import { SharedReceiveQueue, type SharedReceiveQueueOptions } from './shared-receive-queue.ts';
 import { VerbsObject } from './verbs-object.ts';
-
-export type AccessRight = 'local-write' | 'remote-write' | 'remote-read' | 'remote-atomic';
 
 export interface RegisterOptions {
   /** Reading by this side is always allowed. Remote writing needs 'local-write' too. */
@@ -20,6 +21,8 @@ export interface RegisterOptions {
   readonly jobKey?: JobKey;
   /** The key that peers use, below 2^48, instead of a random one. */
   readonly key?: bigint;
+  /** Writes may become visible in another order; a completion still means that all is there. A device may ignore it. */
+  readonly relaxedOrdering?: boolean;
 }
 
 /** A peer by address, or by the path that a completion names. */
@@ -46,26 +49,16 @@ export class ProtectionDomain extends VerbsObject {
    */
   registerMemory(bytes: Uint8Array, options: RegisterOptions): MemoryRegion {
     this.check('registerMemory');
-    let access = 0;
-    for (const right of options.access) {
-      const bit = RIGHTS[right];
-      if (bit === undefined) {
-        throw new VerbsError('EINVAL', 'registerMemory', `there is no access right '${right}'`, {
-          try: Object.keys(RIGHTS).join(', '),
-        });
-      }
-      access |= bit;
-    }
-    if (options.key !== undefined && (options.key < 0n || options.key >> 64n !== 0n)) {
-      throw new VerbsError('EINVAL', 'registerMemory', `${options.key} is not a key`, { try: 'a key below 2^48' });
-    }
+    const access = accessBits('registerMemory', options.access);
+    const key = keyInput('registerMemory', options.key);
     const attachments: unknown[] = [];
     const input = {
       pd: this.handle,
       memory: this.context.port.memory.name(this.context, bytes, attachments),
       access,
       jobKey: options.jobKey?.handle,
-      key: options.key,
+      key,
+      hints: options.relaxedOrdering === true ? ACCESS_HINTS.RELAXED_ORDERING : undefined,
     };
     const made = this.context.call('MR', 'REG', input, attachments);
     return new MemoryRegion(this, bytes, made);
@@ -102,6 +95,25 @@ export class ProtectionDomain extends VerbsObject {
     return QueuePair.create(this, options);
   }
 
+  /**
+   * A memory window that shows nothing yet.
+   *
+   * @param options.type - 1 (default): reachable through all queue pairs of the domain; 2: through the one that opens it
+   * @throws VerbsError ENOSPC too many
+   * @spec verbs/1.4
+   */
+  allocateWindow(options: { readonly type?: 1 | 2 } = {}): MemoryWindow {
+    this.check('allocateWindow');
+    const type = options.type ?? 1;
+    return new MemoryWindow(this, type, this.context.call('MW', 'ALLOC', { pd: this.handle, type }));
+  }
+
+  /** @throws VerbsError `EINVAL` depth out of range · `ENOSPC` too many */
+  createSharedReceiveQueue(options: SharedReceiveQueueOptions = {}): SharedReceiveQueue {
+    this.check('createSharedReceiveQueue');
+    return SharedReceiveQueue.create(this, options);
+  }
+
   /** @throws VerbsError EBUSY regions, handles, keys or queue pairs of it are left */
   close(): void {
     this.end();
@@ -115,10 +127,3 @@ export class ProtectionDomain extends VerbsObject {
     this.context.call('PD', 'DEALLOC', { handle: this.handle });
   }
 }
-
-const RIGHTS: Readonly<Record<AccessRight, number>> = {
-  'local-write': Access.LOCAL_WRITE,
-  'remote-write': Access.REMOTE_WRITE,
-  'remote-read': Access.REMOTE_READ,
-  'remote-atomic': Access.REMOTE_ATOMIC,
-};

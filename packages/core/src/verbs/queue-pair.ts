@@ -3,33 +3,50 @@
  *
  * Checks here exist to explain mistakes early; the device checks everything again and trusts nothing.
  */
-import { PAYLOAD_AT, ReceiveEntry, SegmentEntry, SendEntry, SendFlag } from '../abi/entries.ts';
-import { Ring, RingError, ringBytes, ringSize } from '../abi/ring.ts';
+import { PAYLOAD_AT, ReceiveEntry, SendEntry, SendFlag } from '../abi/entries.ts';
+import { Ring, RingError, ringBytes } from '../abi/ring.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { WorkOpcode } from '../engine/status.ts';
-import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
-import { QP_TYPES, type QpType } from '../uapi/objects/qp.ts';
+import { MAX_INLINE } from '../engine/work.ts';
+import { QP_TYPES, type QpState, type QpType } from '../uapi/objects/qp.ts';
+import type { Row } from '../uapi/rows.ts';
+import { accessBits } from './access-rights.ts';
+import { COUNTED_OPERATIONS, type CompletionCounter, type CountedOperation } from './completion-counter.ts';
 import type { CompletionQueue } from './completion-queue.ts';
+import type { EventStream } from './event-stream.ts';
 import type { JobKey } from './job.ts';
 import type { MemoryRegion } from './memory-region.ts';
+import { type BindRequest, type MemoryWindow, nextKey } from './memory-window.ts';
 import type { ProtectionDomain } from './protection-domain.ts';
+import { queueDepth } from './queue-depth.ts';
+import {
+  isConnected,
+  modifyInput,
+  postable,
+  type QueuePairChange,
+  type QueuePairInfo,
+  queuePairInfo,
+  stateOfValue,
+  wrongState,
+} from './queue-pair-state.ts';
+import { ReceiveRing } from './receive-ring.ts';
 import { invalidRequest, RequestFault } from './request-faults.ts';
+import { writeData, writeSegment } from './segment-writer.ts';
+import type { SharedReceiveQueue } from './shared-receive-queue.ts';
 import { VerbsObject } from './verbs-object.ts';
 import { WordPair } from './word-pair.ts';
-import type { ReceiveRequest, Segment, WorkRequest } from './work-request.ts';
+import type { ReceiveRequest, WorkRequest } from './work-request.ts';
 
 const { opcode, flags, segments, inlineLength, jobKey, address, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
 const { remoteLo, remoteHi, immLo, immHi, index, qpn } = SendEntry.fields;
-const receiveSegments = ReceiveEntry.fields.segments;
-const receiveIdLo = ReceiveEntry.fields.idLo;
-const receiveIdHi = ReceiveEntry.fields.idHi;
-const { lkey, length: segmentLength, offsetLo, offsetHi } = SegmentEntry.fields;
 
 export interface QueuePairOptions {
   /** Kind; which of them a device has, its attributes say. */
   readonly type: QpType;
   readonly sendCq: CompletionQueue;
   readonly recvCq: CompletionQueue;
+  /** Takes receives from here; then it has no ring of its own, and `receiveDepth` does not count. */
+  readonly srq?: SharedReceiveQueue;
   /** The job that it works for. Mandatory for relative addressing, and for sending unless requests carry a key. */
   readonly jobKey?: JobKey;
   /** The number that peers use; without it the device assigns one: absolute without a job key, else relative. */
@@ -45,6 +62,12 @@ export interface QueuePairOptions {
   readonly sendSignalAll?: boolean;
   /** Address entry that it sends from; its type chooses the protocol. Default 0. */
   readonly sgidIndex?: number;
+  /** Promises that are needed, of those that `context.querySemantics` offers; what is left out is kept, more is refused. */
+  readonly semantics?: Row;
+  /** Wishes that a device may ignore. */
+  readonly hints?: readonly ('low-latency' | 'high-bandwidth')[];
+  /** Where its events go, instead of to `context.events()`. */
+  readonly events?: EventStream;
 }
 
 export class QueuePair extends VerbsObject {
@@ -54,23 +77,35 @@ export class QueuePair extends VerbsObject {
   readonly sourceId: number;
   readonly sendCq: CompletionQueue;
   readonly recvCq: CompletionQueue;
+  readonly type: QpType;
+  readonly srq: SharedReceiveQueue | undefined;
+  readonly #sgidIndex: number;
+  readonly #connected: boolean;
   readonly #jobKey: JobKey | undefined;
   readonly #needsJob: boolean;
   readonly #slot: number;
   readonly #sends: Ring;
-  readonly #receives: Ring;
+  readonly #receives: ReceiveRing | undefined;
   readonly #words = new WordPair();
   #sent = 0;
   #sendsDone = 0;
-  #received = 0;
-  #receivesDone = 0;
+  /** As the last call left it; the device may have moved it to ERR or SQE since. */
+  #state: QpState;
+  #maySend = false;
+  #mayReceive = false;
 
   private constructor(
     pd: ProtectionDomain,
     options: QueuePairOptions,
-    made: { readonly qp: number; readonly qpn: number; readonly slot: number; readonly sourceId: number },
+    made: {
+      readonly qp: number;
+      readonly qpn: number;
+      readonly slot: number;
+      readonly sourceId: number;
+      readonly state: number;
+    },
     sends: Ring,
-    receives: Ring,
+    receives: ReceiveRing | undefined,
   ) {
     super(pd.context);
     this.pd = pd;
@@ -79,11 +114,17 @@ export class QueuePair extends VerbsObject {
     this.sourceId = made.sourceId;
     this.sendCq = options.sendCq;
     this.recvCq = options.recvCq;
+    this.type = options.type;
+    this.srq = options.srq;
+    this.#sgidIndex = options.sgidIndex ?? 0;
+    this.#connected = isConnected(options.type);
     this.#jobKey = options.jobKey;
     this.#needsJob = pd.context.attributes.maxJobId > 0;
     this.#slot = made.slot;
     this.#sends = sends;
     this.#receives = receives;
+    this.#state = stateOfValue(made.state);
+    this.#stateChanged();
     pd.context.name(made.qp, this);
   }
 
@@ -97,32 +138,41 @@ export class QueuePair extends VerbsObject {
   static create(pd: ProtectionDomain, options: QueuePairOptions): QueuePair {
     const { context } = pd;
     const { memory } = context.port;
-    const sendEntries = depth(options.sendDepth, 'sendDepth', context.attributes.maxQpWr);
-    const receiveEntries = depth(options.receiveDepth, 'receiveDepth', context.attributes.maxQpWr);
+    const { maxQpWr } = context.attributes;
+    const sendEntries = queueDepth('createQueuePair', options.sendDepth, 'sendDepth', maxQpWr);
+    const receiveEntries = queueDepth('createQueuePair', options.receiveDepth, 'receiveDepth', maxQpWr);
+    const hints = (options.hints ?? []).reduce((bits, hint) => bits | HINTS[hint], 0);
     const sendBytes = memory.allocate(ringBytes(sendEntries, SendEntry.bytes));
     let receiveBytes: Uint8Array | undefined;
     try {
-      receiveBytes = memory.allocate(ringBytes(receiveEntries, ReceiveEntry.bytes));
+      if (options.srq === undefined) receiveBytes = memory.allocate(ringBytes(receiveEntries, ReceiveEntry.bytes));
       const attachments: unknown[] = [];
       const input = {
         pd: pd.handle,
         type: QP_TYPES[options.type] ?? -1,
         sendCq: options.sendCq.handle,
         recvCq: options.recvCq.handle,
+        srq: options.srq?.handle,
         jobKey: options.jobKey?.handle,
         qpn: options.qpn,
         sourceId: options.sourceId,
         sgidIndex: options.sgidIndex,
         flags: (options.ordered === true ? 1 : 0) | (options.sendSignalAll === false ? 0 : 2),
         sendEntries,
-        receiveEntries,
         sendRing: memory.name(context, sendBytes, attachments),
-        receiveRing: memory.name(context, receiveBytes, attachments),
+        ...(receiveBytes === undefined
+          ? {}
+          : { receiveEntries, receiveRing: memory.name(context, receiveBytes, attachments) }),
+        ...(hints === 0 ? {} : { hints }),
+        semantics: options.semantics,
+        events: options.events?.handle,
       };
       const answer = context.call('QP', 'CREATE', input, attachments);
-      const made = { qp: answer.handle, qpn: answer.qpnGiven, slot: answer.slot, sourceId: answer.sourceIdGiven };
+      const { handle, qpnGiven, slot, sourceIdGiven, state } = answer;
+      const made = { qp: handle, qpn: qpnGiven, slot, sourceId: sourceIdGiven, state };
       const sends = new Ring(sendBytes, sendEntries, SendEntry.bytes);
-      return new QueuePair(pd, options, made, sends, new Ring(receiveBytes, receiveEntries, ReceiveEntry.bytes));
+      const receives = receiveBytes === undefined ? undefined : new ReceiveRing(pd, receiveBytes, receiveEntries);
+      return new QueuePair(pd, options, made, sends, receives);
     } catch (thrown) {
       memory.release(sendBytes);
       if (receiveBytes !== undefined) memory.release(receiveBytes);
@@ -130,9 +180,69 @@ export class QueuePair extends VerbsObject {
     }
   }
 
-  /** ERR: something was wrong that no completion can tell; what is posted is flushed. */
-  get state(): 'RTS' | 'ERR' {
-    return this.#sends.error() === RingError.NONE && this.#receives.error() === RingError.NONE ? 'RTS' : 'ERR';
+  /** ERR, SQE: something was wrong that no completion can tell, or a request failed; what is posted is flushed. */
+  get state(): QpState {
+    const sends = this.#sends.error();
+    const receives = this.#receives === undefined ? RingError.NONE : this.#receives.ring.error();
+    if (sends === RingError.NONE && receives === RingError.NONE) return this.#state;
+    const isSqe = sends === RingError.FLUSHING && receives === RingError.NONE && this.#receives !== undefined;
+    return isSqe ? 'SQE' : 'ERR';
+  }
+
+  /**
+   * Moves it to a state, with the attributes that the step needs; or changes attributes in place. All is done, or nothing.
+   *
+   * Whatever is under way when a state is left in which it runs completes with WR_FLUSH_ERR.
+   *
+   * @throws VerbsError `EINVAL` the step does not exist, an attribute is missing or not allowed · `EOPNOTSUPP` a state
+   *   that the kind lacks · `EACCES` its job was taken away
+   * @spec verbs/2.3
+   */
+  modify(change: QueuePairChange): void {
+    this.check('modify');
+    const input = { handle: this.handle, ...modifyInput(change, this.#sgidIndex) };
+    this.#state = stateOfValue(this.context.call('QP', 'MODIFY', input).stateGiven);
+    this.#stateChanged();
+  }
+
+  /** State and attributes as the device has them. */
+  query(): QueuePairInfo {
+    this.check('query');
+    return queuePairInfo(this.context.call('QP', 'QUERY', { handle: this.handle }).attributes);
+  }
+
+  /**
+   * Lets peers reach a region through this queue pair, and through no other that it is not attached to.
+   *
+   * @throws VerbsError `EEXIST` attached already · `EINVAL` of another protection domain
+   * @spec verbs/5.7
+   */
+  attachMemory(region: MemoryRegion): void {
+    this.check('attachMemory');
+    this.context.call('QP', 'ATTACH_MR', { handle: this.handle, region: region.handle });
+  }
+
+  /**
+   * Ends that. A region that was attached once is reached by nobody while it is attached to nothing.
+   *
+   * @throws VerbsError EINVAL it is not attached
+   */
+  detachMemory(region: MemoryRegion): void {
+    this.check('detachMemory');
+    this.context.call('QP', 'DETACH_MR', { handle: this.handle, region: region.handle });
+  }
+
+  /**
+   * Counts completions, also those that nobody sees, until the queue pair is closed.
+   *
+   * @throws VerbsError `EBUSY` another counter counts one of these operations · `EINVAL` the queue pair works already
+   */
+  attachCounter(counter: CompletionCounter, operations: readonly CountedOperation[]): void {
+    this.check('attachCounter');
+    const bits = operations.reduce((sum, one) => sum | COUNTED_OPERATIONS[one], 0);
+    this.context.call('QP', 'ATTACH_COMP_CNTR', {
+      ...{ handle: this.handle, counter: counter.handle, operations: bits },
+    });
   }
 
   /** Requests that can be posted now. */
@@ -144,7 +254,7 @@ export class QueuePair extends VerbsObject {
   /** Receives that can be posted now. */
   get receiveSpace(): number {
     if (!this.isOpen) return 0;
-    return this.#receives.size - ((this.#received - this.#receives.consumer()) | 0);
+    return this.#receives?.space ?? 0;
   }
 
   /**
@@ -165,18 +275,63 @@ export class QueuePair extends VerbsObject {
    * @throws VerbsError EINVAL or EOPNOTSUPP as {@link post}
    */
   tryPost(request: WorkRequest): boolean {
-    if (!this.isOpen) this.check('post');
+    if (!this.#hasRoom()) return false;
     const ring = this.#sends;
-    if (((this.#sent - this.#sendsDone) | 0) >= ring.size) {
-      this.#sendsDone = ring.consumer();
-      if (((this.#sent - this.#sendsDone) | 0) >= ring.size) return false;
-    }
     const fault = this.#write(request, ring.view, ring.at(this.#sent));
     if (fault !== RequestFault.NONE) throw invalidRequest(fault, request, this);
-    this.#sent = (this.#sent + 1) | 0;
-    ring.publish(this.#sent);
-    this.#ringDoorbell();
+    this.#publish();
     return true;
+  }
+
+  /**
+   * Posts a request that opens a memory window, after what was posted before and ahead of what comes next. Completes
+   * with MW_BIND_ERR when the window, the region or the key does not fit; the key is then not valid.
+   *
+   * @returns the key for peers, once the request has completed
+   * @throws VerbsError `ENOMEM` the send queue is full · `EINVAL` foreign objects, a part outside of the region
+   * @spec verbs/1.4
+   */
+  bindWindow(mw: MemoryWindow, request: BindRequest): bigint {
+    const { region, offset = 0, access, rkey = nextKey(mw.rkey), signaled = false } = request;
+    const { length = region.length - offset } = request;
+    if (!this.#hasRoom()) this.#throwFull('bindWindow', 'send', this.#sends);
+    const { view } = this.#sends;
+    const at = this.#sends.at(this.#sent);
+    const bits = accessBits('bindWindow', access);
+    const words = this.#words;
+    if (mw.pd !== this.pd || !mw.isOpen) throw this.#wrongBind('the window is freed, or of another domain');
+    const fault = writeSegment(this.pd, view, at + PAYLOAD_AT, region, offset, 0);
+    if (fault !== RequestFault.NONE || !words.set(length) || offset + length > region.length) {
+      throw this.#wrongBind('the part lies outside of the region, or the region is of another domain');
+    }
+    remoteLo.set(view, at, words.lo);
+    remoteHi.set(view, at, words.hi);
+    if (!words.set(rkey) || (rkey ^ mw.rkey) >> 8n !== 0n) {
+      throw this.#wrongBind('the key differs from the window’s in more than the low 8 bits');
+    }
+    this.#writeOwn(view, at, WorkOpcode.BIND_MW, request.id ?? 0, rkey, signaled);
+    index.set(view, at, mw.number);
+    immLo.set(view, at, bits);
+    segments.set(view, at, 1);
+    this.#publish();
+    mw.posted(rkey);
+    return rkey;
+  }
+
+  /**
+   * Posts a request that ends access under a key of this side: of an open window of type 2, or of a region on which no
+   * window is open. Completes with MW_BIND_ERR when there is no such key.
+   *
+   * @throws VerbsError `ENOMEM` the send queue is full · `EINVAL` no key
+   */
+  invalidate(rkey: bigint, options: { readonly id?: number | bigint; readonly signaled?: boolean } = {}): void {
+    if (!this.#hasRoom()) this.#throwFull('invalidate', 'send', this.#sends);
+    if (!this.#words.set(rkey)) throw this.#wrongBind(`${rkey} is no key of 64 bits`);
+    const { view } = this.#sends;
+    const at = this.#sends.at(this.#sent);
+    this.#writeOwn(view, at, WorkOpcode.LOCAL_INV, options.id ?? 0, rkey, options.signaled ?? false);
+    segments.set(view, at, 0);
+    this.#publish();
   }
 
   /**
@@ -185,31 +340,18 @@ export class QueuePair extends VerbsObject {
    * @throws VerbsError `ENOMEM` the receive queue is full · `EINVAL` a wrong request
    */
   postReceive(request: ReceiveRequest): void {
-    if (!this.tryPostReceive(request)) this.#throwFull('postReceive', 'receive', this.#receives);
+    if (!this.tryPostReceive(request)) this.#throwFull('postReceive', 'receive', this.#receives!.ring);
   }
 
   /** Posts a receive like {@link postReceive}. @returns false when the receive queue is full */
   tryPostReceive(request: ReceiveRequest): boolean {
     if (!this.isOpen) this.check('postReceive');
-    const ring = this.#receives;
-    if (((this.#received - this.#receivesDone) | 0) >= ring.size) {
-      this.#receivesDone = ring.consumer();
-      if (((this.#received - this.#receivesDone) | 0) >= ring.size) return false;
-    }
-    const { view } = ring;
-    const at = ring.at(this.#received);
-    const words = this.#words;
-    let fault: number = words.set(request.id ?? 0) ? RequestFault.NONE : RequestFault.ID;
-    receiveIdLo.set(view, at, words.lo);
-    receiveIdHi.set(view, at, words.hi);
-    if (fault === RequestFault.NONE) {
-      const count = this.#writeData(view, at, request.region, request.offset, request.length, request.segments);
-      if (count < 0) fault = -count;
-      else receiveSegments.set(view, at, count);
-    }
+    const receives = this.#receives;
+    if (receives === undefined) throw this.#noReceives();
+    if (!this.#mayReceive) throw wrongState('postReceive', this.describe(), this.state);
+    if (!receives.hasRoom()) return false;
+    const fault = receives.write(request);
     if (fault !== RequestFault.NONE) throw invalidRequest(fault, request, this);
-    this.#received = (this.#received + 1) | 0;
-    ring.publish(this.#received);
     this.#ringDoorbell();
     return true;
   }
@@ -228,7 +370,57 @@ export class QueuePair extends VerbsObject {
     this.context.call('QP', 'DESTROY', { handle: this.handle });
     this.context.disown(this, this.handle);
     port.memory.release(this.#sends.bytes);
-    port.memory.release(this.#receives.bytes);
+    if (this.#receives !== undefined) port.memory.release(this.#receives.ring.bytes);
+  }
+
+  /** @throws VerbsError EINVAL closed, or a state in which nothing is sent */
+  #hasRoom(): boolean {
+    if (!this.#maySend || !this.isOpen) this.#refuse();
+    const ring = this.#sends;
+    if (((this.#sent - this.#sendsDone) | 0) < ring.size) return true;
+    this.#sendsDone = ring.consumer();
+    return ((this.#sent - this.#sendsDone) | 0) < ring.size;
+  }
+
+  #publish(): void {
+    this.#sent = (this.#sent + 1) | 0;
+    this.#sends.publish(this.#sent);
+    this.#ringDoorbell();
+  }
+
+  #refuse(): void {
+    this.check('post');
+    throw wrongState('post', this.describe(), this.state);
+  }
+
+  #stateChanged(): void {
+    const { sends, receives } = postable(this.type, this.#state);
+    this.#maySend = sends;
+    this.#mayReceive = receives;
+  }
+
+  /** What requests that the device does itself have in common. */
+  #writeOwn(view: DataView, at: number, code: number, id: number | bigint, rkey: bigint, signaled: boolean): void {
+    const words = this.#words;
+    words.set(rkey);
+    rkeyLo.set(view, at, words.lo);
+    rkeyHi.set(view, at, words.hi);
+    if (!words.set(id)) throw this.#wrongBind(`${id} is no number of 64 bits`);
+    idLo.set(view, at, words.lo);
+    idHi.set(view, at, words.hi);
+    opcode.set(view, at, code);
+    flags.set(view, at, signaled ? SendFlag.SIGNALED : 0);
+  }
+
+  #wrongBind(problem: string): VerbsError {
+    return new VerbsError('EINVAL', 'bindWindow', problem, { object: this.describe() });
+  }
+
+  #noReceives(): VerbsError {
+    return new VerbsError('EINVAL', 'postReceive', 'the queue pair takes receives from a shared queue', {
+      object: this.describe(),
+      try: 'srq.postReceive()',
+    });
   }
 
   #ringDoorbell(): void {
@@ -269,7 +461,17 @@ export class QueuePair extends VerbsObject {
       immLo.set(view, at, words.lo);
       immHi.set(view, at, words.hi);
     }
-    if (key === undefined) {
+    if (this.#connected) {
+      if (
+        to !== undefined ||
+        request.toIndex !== undefined ||
+        request.qpn !== undefined ||
+        request.jobKey !== undefined
+      ) {
+        return RequestFault.ADDRESS_CONNECTED;
+      }
+      jobKey.set(view, at, 0);
+    } else if (key === undefined) {
       if (this.#needsJob) return RequestFault.NO_JOB;
       jobKey.set(view, at, 0);
     } else {
@@ -277,7 +479,8 @@ export class QueuePair extends VerbsObject {
       jobKey.set(view, at, key.value);
     }
     let flag: number = request.signaled === true ? SendFlag.SIGNALED : 0;
-    if (to !== undefined) {
+    if (this.#connected) address.set(view, at, 0);
+    else if (to !== undefined) {
       if (to.pd !== this.pd || !to.isOpen) return RequestFault.FOREIGN_ADDRESS;
       address.set(view, at, to.number);
     } else {
@@ -301,51 +504,12 @@ export class QueuePair extends VerbsObject {
       segments.set(view, at, 0);
       flag |= SendFlag.INLINE;
     } else {
-      const count = this.#writeData(view, at, request.region, request.offset, request.length, request.segments);
+      const count = writeData(this.pd, view, at, request.region, request.offset, request.length, request.segments);
       if (count < 0) return -count;
       segments.set(view, at, count);
       inlineLength.set(view, at, 0);
     }
     flags.set(view, at, flag);
-    return RequestFault.NONE;
-  }
-
-  /** @returns the number of segments, or a negative `RequestFault` */
-  #writeData(
-    view: DataView,
-    at: number,
-    region: MemoryRegion | undefined,
-    offset: number | undefined,
-    length: number | undefined,
-    list: readonly Segment[] | undefined,
-  ): number {
-    if (region !== undefined) {
-      if (list !== undefined) return -RequestFault.TWO_SOURCES;
-      const from = offset ?? 0;
-      const fault = this.#writeSegment(view, at + PAYLOAD_AT, region, from, length ?? region.length - from);
-      return fault === RequestFault.NONE ? 1 : -fault;
-    }
-    if (list === undefined) return length === undefined || length === 0 ? 0 : -RequestFault.NO_REGION;
-    if (list.length > MAX_SEGMENTS) return -RequestFault.SEGMENTS;
-    for (let i = 0; i < list.length; i++) {
-      const one = list[i]!;
-      const place = at + PAYLOAD_AT + i * SegmentEntry.bytes;
-      const fault = this.#writeSegment(view, place, one.region, one.offset, one.length);
-      if (fault !== RequestFault.NONE) return -fault;
-    }
-    return list.length;
-  }
-
-  #writeSegment(view: DataView, at: number, region: MemoryRegion, offset: number, length: number): number {
-    if (region.pd !== this.pd || !region.isOpen) return RequestFault.FOREIGN_REGION;
-    if (!(offset >= 0 && length >= 0 && offset <= region.length - length)) return RequestFault.OUT_OF_BOUNDS;
-    if (length > 0xffff_ffff || offset !== Math.floor(offset) || length !== Math.floor(length)) {
-      return RequestFault.OUT_OF_BOUNDS;
-    }
-    lkey.set(view, at, region.lkey);
-    segmentLength.set(view, at, length);
-    offsetLo.set(view, at, offset >>> 0);
-    offsetHi.set(view, at, (offset - (offset >>> 0)) / 0x1_0000_0000);
     return RequestFault.NONE;
   }
 
@@ -363,10 +527,4 @@ export class QueuePair extends VerbsObject {
   }
 }
 
-function depth(asked: number | undefined, name: string, limit: number): number {
-  const entries = asked ?? Math.min(DEFAULT_DEPTH, limit);
-  if (Number.isInteger(entries) && entries >= 1 && ringSize(entries) <= limit) return ringSize(entries);
-  throw new VerbsError('EINVAL', 'createQueuePair', `${name} cannot be ${entries}`, { try: `1 to ${limit}` });
-}
-
-const DEFAULT_DEPTH = 1024;
+const HINTS = { 'low-latency': 1, 'high-bandwidth': 2 } as const;

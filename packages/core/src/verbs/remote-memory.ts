@@ -25,3 +25,9 @@ export class RemoteMemory {
     this.keyHi = words.hi;
   }
 }
+
+/** A key that a program chose, for calls. @throws VerbsError EINVAL no number of 64 bits */
+export function keyInput(call: string, key: bigint | undefined): bigint | undefined {
+  if (key === undefined || (key >= 0n && key >> 64n === 0n)) return key;
+  throw new VerbsError('EINVAL', call, `${key} is not a key`, { try: 'a key below 2^48' });
+}

@@ -1,7 +1,6 @@
 /** What can be wrong with a request, found when it is posted, and how it is explained. */
 import { type ErrorCode, VerbsError } from '../base/verbs-error.ts';
 import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
-import type { QueuePair } from './queue-pair.ts';
 import type { ReceiveRequest, WorkRequest } from './work-request.ts';
 
 export const RequestFault = {
@@ -25,13 +24,18 @@ export const RequestFault = {
   SEGMENTS: 17,
   FOREIGN_REGION: 18,
   OUT_OF_BOUNDS: 19,
+  ADDRESS_CONNECTED: 20,
 } as const;
 
 /** The error for a fault. */
-export function invalidRequest(fault: number, request: WorkRequest | ReceiveRequest, qp: QueuePair): VerbsError {
+export function invalidRequest(
+  fault: number,
+  request: WorkRequest | ReceiveRequest,
+  queue: { describe(): string },
+): VerbsError {
   const [problem, advice, code = 'EINVAL'] = TEXTS[fault] ?? ['the request is wrong', 'see the documentation'];
   const call = 'opcode' in request ? 'post' : 'postReceive';
-  return new VerbsError(code, call, problem, { object: qp.describe(), given: given(request), try: advice });
+  return new VerbsError(code, call, problem, { object: queue.describe(), given: given(request), try: advice });
 }
 
 function given(request: WorkRequest | ReceiveRequest): string {
@@ -76,6 +80,10 @@ const TEXTS: Readonly<Record<number, readonly [problem: string, advice: string, 
   [RequestFault.FOREIGN_REGION]: [
     'the memory region is deregistered, or of another protection domain',
     'a region of the protection domain of the queue pair',
+  ],
+  [RequestFault.ADDRESS_CONNECTED]: [
+    'a connected queue pair has one peer, and requests name none',
+    'the request without `to`, `toIndex`, `qpn` and `jobKey`',
   ],
   [RequestFault.OUT_OF_BOUNDS]: ['the data lies outside the region', 'offset + length up to the length of the region'],
 };

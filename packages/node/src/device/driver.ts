@@ -109,7 +109,8 @@ export class Driver {
     }
     let now = this.#clock.now();
     let work = this.#kernel.step(now);
-    for (let i = 1; i < STEPS_PER_TURN && work > 0; i++) {
+    const until = now + TURN_NS;
+    for (let i = 1; work > 0 && (i < STEPS_PER_TURN || now < until); i++) {
       this.#lastWork = now;
       now = this.#clock.now();
       work = this.#kernel.step(now);
@@ -155,5 +156,7 @@ export class Driver {
 const MIN_TIMER_NS: Nanos = 500_000;
 const MAX_TIMER_MS = 1_000_000;
 const STEPS_PER_TURN = 4;
+/** A busy device takes further steps for so long: a turn of the event loop costs as much as a small step. */
+const TURN_NS: Nanos = 200_000;
 /** How long a waiting program spins before it sleeps; waking up costs about half of that. */
 export const SPIN_NS: Nanos = 50_000;

@@ -35,6 +35,10 @@ export interface LiveKernelOptions {
   readonly host: (dma: DmaSpace) => KernelHost;
   /** Told true before sleeping, and false after; true as answer to true keeps it awake. */
   readonly sleeping?: (kernel: SoftDevice, asleep: boolean) => boolean;
+  /** How long it turns without work before it sleeps, while somebody waits. Default {@link SPIN_NS}. */
+  readonly spinNs?: Nanos;
+  /** The device was taken away: calls `close` when its transports are done. Without this its wires close at once. */
+  readonly removed?: (kernel: LiveKernel) => void;
 }
 
 export class LiveKernel {
@@ -59,18 +63,43 @@ export class LiveKernel {
     }
   }
 
+  /** As {@link open}, at once; not for I/O level `dgram`. */
+  static openNow(options: LiveKernelOptions): LiveKernel {
+    const dma = new DmaSpace();
+    const stacks: WireStack[] = [];
+    try {
+      for (const { wire } of options.links) stacks.push(WireStack.openNow(options.libc, options.pool, dma, wire));
+      return new LiveKernel(options, dma, stacks);
+    } catch (thrown) {
+      for (const stack of stacks) stack.close();
+      throw thrown;
+    }
+  }
+
   private constructor(options: LiveKernelOptions, dma: DmaSpace, stacks: readonly WireStack[]) {
     const { links, system, name, clock, sleeping } = options;
     this.stacks = stacks;
     this.#clock = clock;
-    this.soft = new SoftDevice({ links: links.map((plan, i) => linkOf(plan, stacks[i]!)), host: options.host(dma) });
+    const wires = () => this.wireCounters();
+    this.soft = new LiveDevice(wires, {
+      links: links.map((plan, i) => linkOf(plan, stacks[i]!)),
+      host: options.host(dma),
+    });
     this.device = system.register(this.soft, { name });
     const { soft } = this;
     const live = stacks.map((one) => one.live);
-    this.driver = new Driver(soft, live, clock, SPIN_NS, sleeping && ((asleep) => sleeping(soft, asleep)));
+    this.driver = new Driver(
+      soft,
+      live,
+      clock,
+      options.spinNs ?? SPIN_NS,
+      sleeping && ((asleep) => sleeping(soft, asleep)),
+    );
     // whoever takes the device away, its wires go with it; a move between namespaces is no end
     this.#unwatch = system.watch(({ event, index }) => {
-      if (event === 'unregister' && index === this.device.index && this.device.state !== 'registered') this.close();
+      if (event !== 'unregister' || index !== this.device.index || this.device.state === 'registered') return;
+      if (options.removed === undefined) this.close();
+      else options.removed(this);
     });
   }
 
@@ -119,6 +148,20 @@ export class LiveKernel {
     this.device.system.remove(this.device);
     this.driver.close();
     for (const stack of this.stacks) stack.close();
+  }
+}
+
+/** Counts what its wires count, too. */
+class LiveDevice extends SoftDevice {
+  readonly #wires: () => Record<string, number>;
+
+  constructor(wires: () => Record<string, number>, options: ConstructorParameters<typeof SoftDevice>[0]) {
+    super(options);
+    this.#wires = wires;
+  }
+
+  override counters(): Record<string, number> {
+    return { ...super.counters(), ...this.#wires() };
   }
 }
 

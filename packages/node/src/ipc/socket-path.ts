@@ -1,9 +1,24 @@
 /** Where a daemon's socket may lie, and whom its clients believe. */
 import { type BigIntStats, lstatSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { geteuid } from 'node:process';
+import { dirname, join } from 'node:path';
+import { env, geteuid } from 'node:process';
 import { VerbsError } from '@verbena/core';
 import { SOCKET_PATH_BYTES } from './frame-memory.ts';
+
+/** Where the daemon of this user is unless something else is said; its directory belongs to the user alone. */
+export function defaultSocketPath(): string {
+  const runtime = env.XDG_RUNTIME_DIR;
+  const directory =
+    runtime === undefined || runtime === '' ? join('/tmp', `verbena-${ownUid()}`) : join(runtime, 'verbena');
+  return join(directory, 'verbena.sock');
+}
+
+/** The path in the environment variable `VERBENA_SOCKET`: empty or `1` is the usual one; undefined when it is not set, or `0`. */
+export function socketPathFromEnvironment(): string | undefined {
+  const value = env.VERBENA_SOCKET;
+  if (value === undefined || value === '0') return undefined;
+  return value === '' || value === '1' ? defaultSocketPath() : value;
+}
 
 /** @throws VerbsError `EINVAL` empty, too long, or with a zero byte (abstract names have no owner and no mode) */
 export function socketPathBytes(path: string, call: string): Uint8Array {

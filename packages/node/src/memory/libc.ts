@@ -4,6 +4,7 @@
  * User-space addresses of 64-bit Linux stay below 2^47 (x64) or 2^48 (arm64), so a double holds each exactly.
  * Memory that a call touches comes from `mmap`, never from the JavaScript heap, which moves.
  */
+import { createRequire } from 'node:module';
 import { arch, platform } from 'node:process';
 import { VerbsError } from '@verbena/core';
 
@@ -39,6 +40,7 @@ export interface Libc {
   poll(entries: number, count: number, timeoutMs: number): number;
   umask(mask: number): number;
   prctl(option: number, a: number, b: number, c: number, d: number): number;
+  setrlimit(resource: number, limits: number): number;
   /** The error of the last call; read it before any other call. */
   errno(): number;
   /** Foreign memory as a buffer, without copying. The memory must outlive every use. */
@@ -90,23 +92,45 @@ export function requireLibc(libc: Libc | undefined, call: string): Libc {
   });
 }
 
+/** As {@link loadLibc}, at once. */
+export function loadLibcNow(): Libc | undefined {
+  if (loaded !== undefined) return loaded;
+  if (!isKnownPlatform()) return undefined;
+  try {
+    return bind(createRequire(import.meta.url)('koffi') as Koffi);
+  } catch {
+    problem = NOT_INSTALLED;
+    return undefined;
+  }
+}
+
 let loading: Promise<Libc | undefined> | undefined;
+let loaded: Libc | undefined;
 let problem = '';
 
 async function load(): Promise<Libc | undefined> {
-  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
-    problem = `system calls are known for Linux on x64 and arm64, this is ${platform} on ${arch}`;
-    return undefined;
-  }
+  if (!isKnownPlatform()) return undefined;
   let koffi: Koffi;
   try {
     koffi = (await import('koffi')).default;
   } catch {
-    problem = 'the optional package koffi is not installed; `npm install koffi` makes packets 5 to 10 times cheaper';
+    problem = NOT_INSTALLED;
     return undefined;
   }
+  return loaded ?? bind(koffi);
+}
+
+function isKnownPlatform(): boolean {
+  if (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) return true;
+  problem = `system calls are known for Linux on x64 and arm64, this is ${platform} on ${arch}`;
+  return false;
+}
+
+function bind(koffi: Koffi): Libc | undefined {
   try {
-    return bindings(koffi);
+    loaded = bindings(koffi);
+    problem = '';
+    return loaded;
   } catch (error) {
     problem = `koffi cannot reach the C library: ${String(error)}`;
     return undefined;
@@ -173,6 +197,9 @@ function watch(koffi: Koffi, fd: number, readable: () => void, writable?: () => 
 
 type Koffi = typeof import('koffi').default;
 
+const NOT_INSTALLED =
+  'the optional package koffi is not installed; `npm install koffi` makes packets 5 to 10 times cheaper';
+
 /** Result, then parameters. Results of `ssize_t` are read as `int`: no call here moves 2 GiB. */
 const PROTOTYPES: Record<string, readonly string[]> = {
   socket: ['int', 'int', 'int', 'int'],
@@ -205,6 +232,7 @@ const PROTOTYPES: Record<string, readonly string[]> = {
   poll: ['int', 'uintptr_t', 'uint64_t', 'int'],
   umask: ['uint32_t', 'uint32_t'],
   prctl: ['int', 'int', 'uint64_t', 'uint64_t', 'uint64_t', 'uint64_t'],
+  setrlimit: ['int', 'int', 'uintptr_t'],
 };
 
 /** Numbers of Linux on x64 and arm64, which agree on all of these. */
@@ -253,6 +281,7 @@ export const LINUX = {
   SEEK_END: 2,
   O_ACCMODE: 3,
   F_GETFL: 3,
+  F_DUPFD_CLOEXEC: 1030,
   F_ADD_SEALS: 1033,
   F_GET_SEALS: 1034,
   F_SEAL_SEAL: 1,
@@ -264,7 +293,9 @@ export const LINUX = {
   MFD_ALLOW_SEALING: 2,
   MFD_NOEXEC_SEAL: 8,
   TMPFS_MAGIC: 0x0102_1994,
+  PR_SET_DUMPABLE: 4,
   PR_SET_PTRACER: 0x5961_6d61,
+  RLIMIT_CORE: 4,
   PROT_READ: 1,
   PROT_WRITE: 2,
   MAP_SHARED: 1,

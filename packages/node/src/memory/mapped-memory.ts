@@ -107,7 +107,13 @@ export function viewAt(libc: Libc, address: number, length: number): Uint8Array 
   return new Uint8Array(buffer);
 }
 
+/** Ranges that were given back, and whose addresses stay taken until the last view on them is collected. */
+export function rangesAwaitingCollection(): number {
+  return awaiting;
+}
+
 const addresses = new WeakMap<ArrayBufferLike, number>();
+let awaiting = 0;
 const emptied = new FinalizationRegistry<() => void>((unmap) => unmap());
 
 function shared(size: number): SharedArrayBuffer {
@@ -134,7 +140,11 @@ function map(libc: Libc, size: number, fd = -1): ArrayBuffer {
 function empty(libc: Libc, buffer: ArrayBufferLike, address: number, size: number): void {
   const flags = LINUX.MAP_PRIVATE | LINUX.MAP_ANONYMOUS | LINUX.MAP_FIXED | LINUX.MAP_NORESERVE;
   libc.mmap(address, size, READ_WRITE, flags, -1, 0);
-  emptied.register(buffer, () => libc.munmap(address, size));
+  awaiting++;
+  emptied.register(buffer, () => {
+    awaiting--;
+    libc.munmap(address, size);
+  });
 }
 
 function outOfMemory(size: number): VerbsError {

@@ -90,16 +90,17 @@ export class ProcessMemory {
    *
    * @param address - in the process
    * @param into - memory with an address (see mapped-memory.ts), or any other, which costs a second copy
+   * @param at - where in `into` to begin
    * @returns false when not everything was copied: the range is not mapped, or the process has ended or become another
    * program. `into` may have changed then.
    */
-  read(address: number | bigint, into: Uint8Array, length: number = into.length): boolean {
-    return this.#transfer(false, address, into, length);
+  read(address: number | bigint, into: Uint8Array, length: number = into.length, at = 0): boolean {
+    return this.#transfer(false, address, into, length, at);
   }
 
   /** Copies bytes into the process; arguments and result as {@link read}. */
-  write(address: number | bigint, from: Uint8Array, length: number = from.length): boolean {
-    return this.#transfer(true, address, from, length);
+  write(address: number | bigint, from: Uint8Array, length: number = from.length, at = 0): boolean {
+    return this.#transfer(true, address, from, length, at);
   }
 
   /**
@@ -134,11 +135,12 @@ export class ProcessMemory {
     this.#bounce?.release();
   }
 
-  #transfer(writes: boolean, address: number | bigint, bytes: Uint8Array, length: number): boolean {
+  #transfer(writes: boolean, address: number | bigint, bytes: Uint8Array, length: number, at: number): boolean {
     const start = inRange(address, length);
-    if (start < 0 || length > bytes.length || this.#fd < 0) return false;
-    const local = addressOf(bytes, this.#libc);
-    if (local === 0) return this.#transferCopied(writes, start, bytes, length);
+    if (start < 0 || length > bytes.length - at || this.#fd < 0) return false;
+    const base = addressOf(bytes, this.#libc);
+    if (base === 0) return this.#transferCopied(writes, start, bytes, length, at);
+    const local = base + at;
     for (let done = 0; done < length; done += MAX_TRANSFER_BYTES) {
       if (!this.#call(writes, local + done, start + done, Math.min(length - done, MAX_TRANSFER_BYTES))) return false;
     }
@@ -146,13 +148,13 @@ export class ProcessMemory {
   }
 
   /** For memory that may move: through memory that does not. */
-  #transferCopied(writes: boolean, start: number, bytes: Uint8Array, length: number): boolean {
+  #transferCopied(writes: boolean, start: number, bytes: Uint8Array, length: number, at: number): boolean {
     const bounce = this.#bounced();
     for (let done = 0; done < length; done += BOUNCE_BYTES) {
       const part = Math.min(length - done, BOUNCE_BYTES);
-      if (writes) bounce.bytes.set(bytes.subarray(done, done + part));
+      if (writes) bounce.bytes.set(bytes.subarray(at + done, at + done + part));
       if (!this.#call(writes, bounce.address, start + done, part)) return false;
-      if (!writes) bytes.set(bounce.bytes.subarray(0, part), done);
+      if (!writes) bytes.set(bounce.bytes.subarray(0, part), at + done);
     }
     return true;
   }

@@ -104,9 +104,15 @@ export class HeldPackets {
     for (let i = 0; i < packet.length; i++) into[start + i] = from[packet.at + i]!;
     let at = start + packet.length;
     for (let i = 0; i < packet.slices; i++) {
-      const source = dma.target(packet.sliceRegion[i]!)?.bytes;
+      const target = dma.target(packet.sliceRegion[i]!);
+      const source = target?.bytes;
       const offset = packet.sliceOffset[i]!;
       const length = packet.sliceLength[i]!;
+      if (target?.remote !== undefined) {
+        if (!dma.fetch(packet.sliceRegion[i]!, offset, into, at, length)) return false;
+        at += length;
+        continue;
+      }
       if (source === undefined || offset > source.length - length) return false;
       for (let k = 0; k < length; k++) into[at + k] = source[offset + k]!;
       at += length;

@@ -22,6 +22,22 @@ export async function openWire(
   io: IoChoice,
 ): Promise<LiveWire> {
   if (io === 'dgram' || (io === 'auto' && libc === undefined)) return await DgramWire.open(dma, options);
+  return openWireNow(libc, pool, dma, options, io);
+}
+
+/** As {@link openWire}, at once: Node's own sockets cannot be opened like that. */
+export function openWireNow(
+  libc: Libc | undefined,
+  pool: MemoryPool,
+  dma: DmaSpace,
+  options: WireOptions,
+  io: IoChoice,
+): LiveWire {
+  if (io === 'dgram') {
+    throw new VerbsError('EOPNOTSUPP', 'openDevice', 'I/O level `dgram` cannot be opened at once', {
+      try: "io: 'auto', 'gso' or 'batch'",
+    });
+  }
   if (libc === undefined) {
     throw new VerbsError('EOPNOTSUPP', 'openDevice', `I/O level \`${io}\` does not exist here: ${libcProblem()}`, {
       try: "io: 'auto' or 'dgram'",

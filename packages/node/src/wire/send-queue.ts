@@ -9,7 +9,7 @@
  *     iovecs  {one stretch           }{mapped payload}{one stretch  }
  *     bursts  {path, route, ECN: iovecs i..j, segment size, packets, bytes}
  */
-import { type DmaSpace, HEADER_ROOM, Packet } from '@verbena/core';
+import { type DmaSpace, HEADER_ROOM, Packet, targetLength } from '@verbena/core';
 import { LINUX, type Libc } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import { MAX_DATAGRAM, MAX_PACKETS } from './live-wire.ts';
@@ -73,18 +73,26 @@ export class SendQueue {
     const slices = packet.slices;
     const at = packet.at;
     let total = packet.length;
+    let end = at + packet.length;
     for (let i = 0; i < slices; i++) {
       const length = packet.sliceLength[i]!;
-      const target = this.dma.target(packet.sliceRegion[i]!);
-      if (target === undefined || packet.sliceOffset[i]! > target.bytes.length - length) return false;
+      const region = packet.sliceRegion[i]!;
+      const target = this.dma.target(region);
+      if (target === undefined || packet.sliceOffset[i]! > targetLength(target) - length) return false;
       total += length;
+      if (total > MAX_DATAGRAM) return false;
+      // memory of another process may be gone by now: what cannot be read must not leave as something else
+      if (target.remote !== undefined && !this.dma.fetch(region, packet.sliceOffset[i]!, packet.bytes, end, length)) {
+        return false;
+      }
+      if (target.address === 0 || length <= MAX_COPY) end += length;
     }
-    if (total > MAX_DATAGRAM || total === 0) return false;
+    if (total === 0) return false;
 
     const entropy = packet.entropy < maxEntropy ? packet.entropy : packet.entropy % maxEntropy;
     if (!this.#joins(packet, entropy, total)) this.#open(packet, entropy, total);
     this.#append(this.#arena.address + at, packet.length);
-    let end = at + packet.length;
+    end = at + packet.length;
     for (let i = 0; i < slices; i++) end = this.#payload(packet, i, end);
     packet.at = end;
     this.#packets++;
@@ -201,7 +209,9 @@ export class SendQueue {
     }
     const here = this.#arena.address + end;
     if (address !== 0 && length > LOOP_COPY) this.#libc.memcpy(here, address + offset, length);
-    else this.dma.fetch(packet.sliceRegion[slice]!, offset, packet.bytes, end, length);
+    else if (target.remote === undefined) {
+      this.dma.fetch(packet.sliceRegion[slice]!, offset, packet.bytes, end, length);
+    } // else it is there already
     this.#append(here, length);
     return end + length;
   }

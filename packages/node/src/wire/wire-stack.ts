@@ -5,7 +5,7 @@ import type { MemoryPool } from '../memory/mapped-memory.ts';
 import { CaptureWire } from './capture-wire.ts';
 import { type Faults, FaultWire } from './fault-wire.ts';
 import type { LiveWire, WireOptions } from './live-wire.ts';
-import { type IoChoice, openWire } from './open-wire.ts';
+import { type IoChoice, openWire, openWireNow } from './open-wire.ts';
 
 export interface WireStackOptions extends WireOptions {
   readonly device: string;
@@ -29,7 +29,15 @@ export class WireStack {
     dma: DmaSpace,
     options: WireStackOptions,
   ): Promise<WireStack> {
-    const live = await openWire(libc, pool, dma, options, options.io);
+    return WireStack.#over(await openWire(libc, pool, dma, options, options.io), dma, options);
+  }
+
+  /** As {@link open}, at once; not for I/O level `dgram`. */
+  static openNow(libc: Libc | undefined, pool: MemoryPool, dma: DmaSpace, options: WireStackOptions): WireStack {
+    return WireStack.#over(openWireNow(libc, pool, dma, options, options.io), dma, options);
+  }
+
+  static #over(live: LiveWire, dma: DmaSpace, options: WireStackOptions): WireStack {
     try {
       return new WireStack(live, dma, options);
     } catch (error) {

@@ -7,6 +7,7 @@
  *              answered ◄─ receive ◄═════ answer ════ transmit ◄───┘
  */
 import { Counters } from '../../base/counters.ts';
+import { admits } from '../../engine/admission.ts';
 import type { Engine, EngineConfig, QueuePairConfig, Services } from '../../engine/engine.ts';
 import { Inbox } from '../../engine/inbox.ts';
 import { Outbox } from '../../engine/outbox.ts';
@@ -88,12 +89,11 @@ export function createLoopEngine(services: Services, { payloadMtu, settings }: E
     const length = lengthOf(asked);
     const isRead = asked.opcode === READ;
     const qp = find('qpn', asked.remoteQpn);
-    const job = qp?.config.jobId ?? 0;
-    if (qp === undefined || (job !== 0 && job !== asked.jobId)) return Status.REM_INV_RD_REQ_ERR;
+    if (qp === undefined || !admits(qp.config, asked)) return Status.REM_INV_RD_REQ_ERR;
     if (length < 0 || packet.length !== HEADER_BYTES + (isRead ? 0 : length)) return Status.REM_INV_REQ_ERR;
     const isSend = asked.opcode === SEND || asked.opcode === SEND_IMM;
     if (isSend) return qp.inbox.take(asked, packet, at, length, now + timeout);
-    reach.ask(qp.config.pd, asked, isRead ? Access.REMOTE_READ : Access.REMOTE_WRITE);
+    reach.ask(qp.config, asked, isRead ? Access.REMOTE_READ : Access.REMOTE_WRITE);
     if (services.reach(reach) !== AccessFault.NONE) return Status.REM_ACCESS_ERR;
     const place = reach.regionOffset + asked.offset;
     if (isRead) answer.gather(reach.region, place, length);

@@ -13,7 +13,7 @@ export const loop: Transport = {
   headerBytes: LOOP_HEADER_BYTES,
   attributes: {
     addressType: 'Loop/UDP',
-    queuePairTypes: ['RU'],
+    queuePairTypes: ['RU', 'RC'],
     operations: ['send', 'write', 'write-imm', 'read'],
     ordering: ['ordered', 'unordered'],
     reliable: true,

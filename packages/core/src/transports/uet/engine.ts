@@ -38,6 +38,8 @@ export class UetEngine implements Engine {
   #strandedUntil: Nanos = NEVER;
   /** Queue pairs with work that found no room. */
   readonly #starved = new Set<LocalQueuePair>();
+  /** Jobs that are gone while contexts of theirs still had something to do. */
+  readonly #endedJobs = new Set<number>();
   /** Packets that one context may send before others and acknowledgements get their turn. */
   #quantum = QUANTUM;
   #now: Nanos = 0;
@@ -113,7 +115,7 @@ export class UetEngine implements Engine {
     this.#quantum = QUANTUM;
     if (this.#transmitData(now, out)) return this.#sent();
     if (this.#starved.size > 0 && this.#feedStarved(now) && this.#transmitData(now, out)) return this.#sent();
-    if (core.closing) this.#closeResting(now);
+    if (core.closing || this.#endedJobs.size > 0) this.#closeResting(now);
     return false;
   }
 
@@ -156,6 +158,13 @@ export class UetEngine implements Engine {
 
   removeJob(jobId: number): void {
     this.#queuePairs.removeJob(jobId);
+    if (this.#queuePairs.hasJob(jobId)) return;
+    for (const context of this.#core.contexts.all()) {
+      if (context.jobId !== jobId || !context.initiator) continue;
+      this.#endedJobs.add(jobId);
+      this.#core.makeReady(context);
+    }
+    this.#closeResting(this.#now);
   }
 
   close(now: Nanos): void {
@@ -163,6 +172,10 @@ export class UetEngine implements Engine {
     this.#core.closing = true;
     for (const context of this.#core.contexts.all()) this.#core.makeReady(context);
     this.#closeResting(now);
+  }
+
+  end(): void {
+    this.#initiator.end();
   }
 
   quiet(): boolean {
@@ -180,7 +193,11 @@ export class UetEngine implements Engine {
     };
   }
 
-  /** The delivery contexts, for tools. */
+  connections(): Readonly<Record<string, string | number | boolean>>[] {
+    return Array.from(this.#core.contexts.all(), connectionRow);
+  }
+
+  /** The delivery contexts, for tests. */
   *describeContexts(): IterableIterator<ContextRow> {
     for (const context of this.#core.contexts.all()) yield describeContext(context);
   }
@@ -309,8 +326,14 @@ export class UetEngine implements Engine {
     }
   }
 
+  /** Closes what has nothing to do: all contexts when the engine closes, else those of jobs that are gone. */
   #closeResting(now: Nanos): void {
-    for (const context of this.#core.contexts.all()) {
+    const { closing, contexts } = this.#core;
+    if (!closing) this.#endedJobs.clear();
+    for (const context of contexts.all()) {
+      const { jobId, initiator } = context;
+      if (!closing && (!initiator || !context.acceptsWork || this.#queuePairs.hasJob(jobId))) continue;
+      if (!closing && !context.resting) this.#endedJobs.add(jobId);
       if (context.resting && context.acceptsWork) {
         this.#source.beginClose(now, context);
         this.#source.rearm(now, context);
@@ -343,6 +366,19 @@ const describeContext = (context: DeliveryContext): ContextRow => ({
   window: context.cc.packets,
   srttNs: context.srtt,
 });
+
+/** A delivery context as tools show it. PSN windows: sent from `tx_base` to before `tx_next`, received to `rx_cack`. */
+function connectionRow(context: DeliveryContext): Readonly<Record<string, string | number | boolean>> {
+  const row = describeContext(context);
+  const { tx, rx, jobId } = context;
+  return {
+    ...{ id: row.id, remote_id: row.remoteId, mode: row.mode, role: row.role, state: row.state, path: row.path },
+    ...(context.initiator ? { job: jobId } : {}),
+    ...{ tx_base: tx.base, tx_next: tx.next, tx_range: tx.range, in_flight: row.inFlight, lost: tx.lost },
+    ...{ window: row.window, rx_cack: rx.cack, rx_highest: rx.highest, rx_range: rx.range },
+    srtt_ns: Math.round(row.srttNs),
+  };
+}
 
 const QUANTUM = 64;
 const MIN_START = 0x1_0000;

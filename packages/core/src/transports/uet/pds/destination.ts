@@ -416,7 +416,11 @@ export class Destination {
     stored.small = answer.small;
     if (answer.withData) {
       stored.dataLength = answer.dataLength;
-      this.#core.services.dma.fetch(answer.dataRegion, answer.dataOffset, stored.data, 0, answer.dataLength);
+      const { dma } = this.#core.services;
+      // what cannot be read must not leave as what was there before, of another peer perhaps
+      if (!dma.fetch(answer.dataRegion, answer.dataOffset, stored.data, 0, answer.dataLength)) {
+        stored.data.fill(0, 0, answer.dataLength);
+      }
     }
     this.#answers.repeatStored(context, packet, psn, flags);
   }

@@ -40,6 +40,11 @@ export class Initiator {
     this.#inlineRegion = core.services.dma.attach({ bytes: this.messages.inlineBytes, address: 0 });
   }
 
+  /** Nothing is sent any more. */
+  end(): void {
+    this.#core.services.dma.detach(this.#inlineRegion);
+  }
+
   /**
    * Takes the next request of a queue pair.
    * @returns the message, or undefined when there is no work or no room; locally wrong requests are completed here

@@ -10,12 +10,12 @@ export const returnHeader = (slots: ReturnFields, i: number): number =>
   slots.small[i] === 1 ? NextHeader.RESPONSE_DATA_SMALL : NextHeader.RESPONSE_DATA;
 
 /**
- * Writes the header at `at` and names the data as payload; where the region is gone, says so instead.
+ * Writes the header at `at` and names the data as payload; where the region, or what it named, is gone, says so instead.
  * @returns bytes of header
  */
 export function writeReturn(dma: DmaSpace, slots: ReturnFields, i: number, out: Packet, at: number): number {
   const { view } = out;
-  const gone = dma.target(slots.region[i]!) === undefined;
+  const gone = !dma.readable(slots.region[i]!, slots.offset[i]!, slots.length[i]!);
   const length = gone ? 0 : slots.length[i]!;
   const bytes = sesLength(returnHeader(slots, i));
   for (let n = 0; n < bytes; n += 4) view.setUint32(at + n, 0);

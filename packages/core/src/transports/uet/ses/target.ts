@@ -174,15 +174,18 @@ export class Target {
     }
     if (request.opcode === SesOpcode.WRITE) {
       if (single) {
-        this.#core.services.dma.place(this.#reach.region, this.#reach.regionOffset, packet, at, payload);
+        const { region, regionOffset } = this.#reach;
+        if (!this.#core.services.dma.place(region, regionOffset, packet, at, payload)) {
+          this.#refuse(context, ReturnCode.UNCOR, single); // memory of a process that is gone
+          return;
+        }
         this.#core.count(EVENT.messages_received);
         if (request.hd) this.#raiseWrite(context, qp.config.qp, request, length);
         return;
       }
       const message = this.#open(context, qp);
       if (message === undefined) return;
-      this.#placeWrite(message, packet, at, payload);
-      this.#finishIfComplete(context, message);
+      this.#placeWrite(context, message, packet, at, payload);
       return;
     }
     this.#beginSend(context, qp, packet, at, payload);
@@ -215,6 +218,7 @@ export class Target {
     if (!this.#fits(request.length, request.at, request.piece, isRead ? 0 : payload)) return ReturnCode.OP_VIOLATION;
     if (isSend) return 0;
     const reach = this.#reach;
+    reach.qp = qp.config.qp;
     reach.pd = qp.config.pd;
     reach.jobId = request.jobId;
     reach.keyLo = request.keyLo;
@@ -294,16 +298,20 @@ export class Target {
     // the region may have gone since the first packet
     const code = this.#check(payload);
     if (code !== 0) return this.#breakOff(context, message, code);
-    this.#placeWrite(message, packet, at, payload);
-    this.#finishIfComplete(context, message);
+    this.#placeWrite(context, message, packet, at, payload);
   }
 
-  #placeWrite(message: InboundMessage, packet: Packet, at: number, payload: number): void {
+  #placeWrite(context: DeliveryContext, message: InboundMessage, packet: Packet, at: number, payload: number): void {
     const request = this.#request;
-    this.#core.services.dma.place(this.#reach.region, this.#reach.regionOffset + request.at, packet, at, payload);
+    const { region, regionOffset } = this.#reach;
+    if (!this.#core.services.dma.place(region, regionOffset + request.at, packet, at, payload)) {
+      this.#breakOff(context, message, ReturnCode.UNCOR);
+      return;
+    }
     this.#note(message);
     message.received += payload;
     this.answer.opcode = message.complete ? SesResponseOpcode.DEFAULT_RESPONSE : SesResponseOpcode.NO_RESPONSE;
+    this.#finishIfComplete(context, message);
   }
 
   #placeSend(context: DeliveryContext, message: InboundMessage, packet: Packet, at: number, payload: number): void {
@@ -388,6 +396,11 @@ export class Target {
     const request = this.#request;
     const { answer } = this;
     if (request.length === 0) return;
+    const { region, regionOffset } = this.#reach;
+    if (!this.#core.services.dma.readable(region, regionOffset + request.at, request.piece)) {
+      this.#refuse(context, ReturnCode.UNCOR, true); // memory of a process that is gone
+      return;
+    }
     if (request.length <= this.#core.settings.maxAckData) {
       answer.opcode = SesResponseOpcode.RESPONSE_W_DATA;
       answer.withData = answer.guaranteed = true;

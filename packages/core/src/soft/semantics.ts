@@ -1,0 +1,67 @@
+/** What kinds of queue pair promise on a link, and how programs give promises up. @spec verbs/5.9 */
+import { VerbsError } from '../base/verbs-error.ts';
+import type { QpKind } from '../device/qp-transitions.ts';
+import { QP_TYPES } from '../uapi/objects/qp.ts';
+import type { Cell, Row } from '../uapi/rows.ts';
+import type { Link } from './link.ts';
+
+/** The kind of a number. @throws VerbsError EOPNOTSUPP the transport lacks it */
+export function kindOf(call: string, { transport }: Link, type: number): QpKind {
+  const name = Object.entries(QP_TYPES).find(([, value]) => value === type)?.[0] ?? '';
+  if (transport.attributes.queuePairTypes.includes(name)) return name as QpKind;
+  throw new VerbsError('EOPNOTSUPP', call, `${transport.name} has no queue pairs of type ${name}`, {
+    try: transport.attributes.queuePairTypes.join(', '),
+  });
+}
+
+/**
+ * What a kind of queue pair promises: a list is a set of promises, a number the largest value for which one holds.
+ *
+ * @throws VerbsError EOPNOTSUPP the transport lacks the kind
+ */
+export function semanticsOf(call: string, link: Link, type: number): Row {
+  kindOf(call, link, type);
+  const { ordering, limits } = link.transport.attributes;
+  return {
+    msg_order: ordering,
+    max_rdma_raw_size: 0,
+    max_rdma_war_size: 0,
+    max_rdma_waw_size: ordering.includes('ordered') ? limits.maxMessageBytes : 0,
+    max_pdu: link.payloadMtu,
+    imm_data_bits: 64,
+    usage: ['ATTACH_MR'],
+  };
+}
+
+/**
+ * The promises of a new queue pair: all, or those that the program asks for. A program can only ask for less.
+ *
+ * @throws VerbsError EINVAL more than is offered, a promise that does not exist, or one that `ordered` needs is given up
+ */
+export function chooseSemantics(call: string, link: Link, type: number, asked: Row | undefined, ordered: boolean): Row {
+  const offered = semanticsOf(call, link, type);
+  for (const [name, value] of Object.entries(asked ?? {})) {
+    const offer = offered[name];
+    if (offer !== undefined && isWithin(value, offer)) continue;
+    throw new VerbsError('EINVAL', call, `the queue pair cannot promise ${name} = ${String(value)}`, {
+      given: `${name}: ${String(value)}`,
+      try: offer === undefined ? Object.keys(offered).join(', ') : `${name}: ${String(offer)}, or less`,
+      see: 'DEVICE.QUERY_QP_SEMANTICS',
+    });
+  }
+  const chosen = { ...offered, ...asked };
+  const { msg_order: order } = chosen;
+  if (ordered && Array.isArray(order) && !order.includes('ordered')) {
+    throw new VerbsError('EINVAL', call, 'the flag ORDERED asks for what `semantics` gives up', {
+      given: `msg_order: ${order.join(', ')}`,
+      try: "msg_order with 'ordered', or without the flag",
+    });
+  }
+  return chosen;
+}
+
+function isWithin(value: Cell, offer: Cell): boolean {
+  if (typeof offer === 'number') return typeof value === 'number' && value >= 0 && value <= offer;
+  if (Array.isArray(offer)) return Array.isArray(value) && value.every((one) => offer.includes(one));
+  return value === offer || value === false;
+}

@@ -1,0 +1,169 @@
+/** What a device is to be: options with their meaning, checked, and with defaults. */
+import { webcrypto } from 'node:crypto';
+import { findTransport, type System, TRANSPORTS, type Transport, VerbsError } from '@verbena/core';
+import { parseAddress } from '@verbena/core/wire';
+import type { Faults } from '../wire/fault-wire.ts';
+import { notAnAddress } from '../wire/gso-wire.ts';
+import { interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
+import { DEFAULT_ENTROPIES, MAX_ENTROPIES } from '../wire/live-wire.ts';
+import { type IoChoice, ioChoice } from '../wire/open-wire.ts';
+import type { LinkPlan } from './live-kernel.ts';
+
+export interface DeviceOptions {
+  /**
+   * The device belongs to a daemon: the path of its socket, or true for the usual one. Then `name`, or `address`, chooses
+   * among its devices, and the other options are a matter of whoever starts the daemon. False: never. Default: the
+   * environment variable `VERBENA_SOCKET`, if there is one.
+   */
+  readonly socket?: string | boolean;
+  /** A name, or a pattern with `%d` for the lowest free number. Default `uet%d`. */
+  readonly name?: string;
+  /** Further address entries, each with a transport of its own: the type of an entry chooses the protocol. */
+  readonly gids?: readonly GidOptions[];
+  /** Where the device is registered. Default: the one of this process. */
+  readonly system?: System;
+  /** A name of the catalog, default `uet`, or a transport of your own. */
+  readonly transport?: string | Transport;
+  /** Local IP address in numbers. Default 127.0.0.1. */
+  readonly address?: string;
+  /** UDP port, 1 to 65535; 0 lets the system choose. Default: the transport's, where peers look for it. */
+  readonly port?: number;
+  /** Payload bytes of a full packet, the same at both ends. Default 4096 where the interface carries it, else 1024. */
+  readonly payloadMtu?: number;
+  /** Default `auto`, or the environment variable `VERBENA_IO`. */
+  readonly io?: IoChoice;
+  /**
+   * `inline`: posting and polling drive the device, and the event loop when they stop. `worker`: a thread of its own
+   * drives it all the time; worth a free core, and costs a hand-over. Default `inline`.
+   *
+   * Inline devices of one thread drive each other: `progress()` of one steps the others too when it has nothing to do
+   * itself, and now and then when it has, and returns what all of them did.
+   */
+  readonly mode?: 'inline' | 'worker';
+  /** Routes that packets are spread over, each a UDP source port; 1 to 64. Default 4. */
+  readonly entropies?: number;
+  /** Misbehave on purpose with packets that go out and that come in. */
+  readonly faults?: Faults;
+  /** File to write all packets into, as pcapng. */
+  readonly capture?: string;
+  /** The capture stops before it is longer than this. Default 256 MiB. */
+  readonly captureLimitBytes?: number;
+  /** Of the engine's chance and of `faults`; not of keys. */
+  readonly seed?: number;
+  /** The transport's own settings. */
+  readonly settings?: Readonly<Record<string, number>>;
+  /** Most memory that `allocate` hands out. Default 64 GiB. */
+  readonly memoryBytes?: number;
+}
+
+/** An address entry beside the first one. */
+export interface GidOptions {
+  readonly transport: string | Transport;
+  /** Local IP address in numbers. Default: that of the device. */
+  readonly address?: string;
+  /** UDP port. Default: the transport's. */
+  readonly udpPort?: number;
+  /** Port of the device that the entry belongs to. Default 1. */
+  readonly port?: number;
+  readonly payloadMtu?: number;
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+/** A device to be. */
+export interface DevicePlan {
+  readonly name: string;
+  readonly seed: number;
+  readonly links: readonly LinkPlan[];
+  readonly system: System | undefined;
+}
+
+/** @throws VerbsError what is wrong with the options */
+export function planDevice(options: DeviceOptions): DevicePlan {
+  const transport = transportOf(options.transport ?? 'uet');
+  const name = options.name ?? `${transport.name}%d`;
+  const text = options.address ?? '127.0.0.1';
+  const seed = options.seed ?? webcrypto.getRandomValues(new Uint32Array(1))[0]!;
+  const { faults, mode, gids = [] } = options;
+  if (mode !== undefined && mode !== 'inline' && mode !== 'worker') {
+    throw new VerbsError('EINVAL', 'openDevice', `\`${String(mode)}\` is no mode`, { try: 'inline or worker' });
+  }
+  if (faults !== undefined) checkFaults(faults);
+  const common = {
+    device: name,
+    entropies: whole('entropies', options.entropies ?? DEFAULT_ENTROPIES, 1, MAX_ENTROPIES),
+    io: ioChoice(options.io),
+    faults: faults === undefined ? undefined : { seed, ...faults },
+    captureLimitBytes: options.captureLimitBytes,
+  };
+  const link = (
+    of: Required<Pick<GidOptions, 'transport' | 'address'>> & GidOptions,
+    capture: string | undefined,
+  ): LinkPlan => {
+    const carrier = transportOf(of.transport);
+    const address = parseAddress(of.address);
+    if (address === undefined) throw notAnAddress(of.address);
+    const port = whole('port', of.udpPort ?? carrier.udpPort, 0, 65_535);
+    return {
+      transport: carrier,
+      payloadMtu: of.payloadMtu ?? payloadFor(interfaceMtu(address), address, carrier.headerBytes),
+      settings: of.settings ?? {},
+      port: whole('port', of.port ?? 1, 1, 255),
+      wire: { ...common, address: of.address, port, peerPort: port === 0 ? carrier.udpPort : port, capture },
+    };
+  };
+  const { port: udpPort, payloadMtu, settings, capture } = options;
+  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings }) };
+  return {
+    name,
+    seed,
+    system: options.system,
+    links: [link(first, capture), ...gids.map((one) => link({ address: text, ...one }, undefined))],
+  };
+}
+
+/** An object without the members that are undefined. */
+function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}
+
+function transportOf(asked: string | Transport): Transport {
+  if (typeof asked !== 'string') return asked;
+  const found = findTransport(asked);
+  if (found !== undefined) return found;
+  throw new VerbsError('ENOENT', 'openDevice', `there is no transport \`${asked}\``, {
+    try: TRANSPORTS.map((one) => one.name).join(', '),
+  });
+}
+
+function whole(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new VerbsError('EINVAL', 'openDevice', `${name} cannot be ${value}`, {
+    try: `a whole number, ${min} to ${max}`,
+  });
+}
+
+function checkFaults(faults: Faults): void {
+  const { direction } = faults;
+  if (direction !== undefined && direction !== 'both' && direction !== 'out' && direction !== 'in') {
+    throw new VerbsError('EINVAL', 'openDevice', `faults.direction cannot be \`${String(direction)}\``, {
+      try: 'both, out or in',
+    });
+  }
+  for (const name of ['reorderNs', 'delayNs'] as const) {
+    const time = faults[name];
+    if (time === undefined || (time >= 0 && time <= MAX_HOLD_NS)) continue;
+    throw new VerbsError('EINVAL', 'openDevice', `faults.${name} cannot be ${time}`, {
+      try: `nanoseconds, 0 to ${MAX_HOLD_NS}`,
+    });
+  }
+  for (const name of ['drop', 'duplicate', 'reorder', 'delay', 'corrupt'] as const) {
+    const chance = faults[name];
+    if (chance === undefined || (chance >= 0 && chance <= 1)) continue;
+    throw new VerbsError('EINVAL', 'openDevice', `faults.${name} is a chance, and cannot be ${chance}`, {
+      try: '0 to 1; 0.01 is one packet in a hundred',
+    });
+  }
+}
+
+/** How long faults may hold a packet back. */
+const MAX_HOLD_NS = 60e9;
