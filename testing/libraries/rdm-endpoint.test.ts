@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RdmEndpoint } from './rdm-endpoint.ts';
 
 /** A program of the verbs library on every node, and one of the other library on two of them. */
-describe('a second library over the same user API (R122 R168)', () => {
+describe('a second library over the same user API (R122 R168 R221)', () => {
   for (const transport of TRANSPORTS) {
     it(`exchanges messages over ${transport.name}, while verbs programs do on the same devices`, () => {
       const bed = new Bed({ transport, seed: 20_261_124 });

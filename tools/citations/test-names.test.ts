@@ -36,6 +36,12 @@ describe('names of tests', () => {
     expect(testNames("scenario('one R910', () => {}); suite.it('two R911', f)")).toEqual(['one R910', 'two R911']);
   });
 
+  it('have what a driver case proves behind them, and no second text of anything else', () => {
+    expect(testNames("driverCase('removal/twice', 'R920 R921', (bench) => {})")).toEqual(['removal/twice (R920 R921)']);
+    expect(testNames("driverCase('removal/twice', ids, (bench) => {})")).toEqual(['removal/twice']);
+    expect(testNames("otherCase('removal/twice', 'R920', (bench) => {})")).toEqual(['removal/twice']);
+  });
+
   it('leave out what is skipped, comments and other strings', () => {
     const text = `
       // it('in a comment R912', () => {})

@@ -2,8 +2,8 @@
  * The names of the tests in a source file, without running it.
  *
  * A name is the first argument of `it`, `test`, `describe`, `testCase` and what they return (`it.each(…)('…')`), and of
- * any other call that ends in a function, so that helpers which wrap these count too. The texts in the table of an
- * `each` are part of names. What is skipped has none: `it.skip`, `it.todo`, and everything inside a `describe.skip`;
+ * any other call that ends in a function, so that helpers which wrap these count too. `driverCase` says in its second
+ * argument what it proves, which is a part of its name. The texts in the table of an `each` are part of names. What is skipped has none: `it.skip`, `it.todo`, and everything inside a `describe.skip`;
  * `skipIf` counts, because it runs somewhere.
  */
 import ts from 'typescript';
@@ -21,7 +21,7 @@ export function testNames(text: string): string[] {
       if (first !== undefined && (isTest || (last !== undefined && isFunction(last)))) {
         if (isTest && callee.members.at(-1) === 'each') names.push(...textsWithin(first));
         else {
-          const name = textOf(first);
+          const name = nameOf(callee.root, node.arguments);
           if (name !== undefined) names.push(name);
         }
       }
@@ -46,6 +46,13 @@ function calleeOf(expression: ts.Expression): { root: string; members: string[] 
     } else if (ts.isTaggedTemplateExpression(node)) node = node.tag;
     else return { root: ts.isIdentifier(node) ? node.text : '', members };
   }
+}
+
+function nameOf(root: string, [first, second]: readonly ts.Expression[]): string | undefined {
+  const name = textOf(first!);
+  if (root !== DRIVER_CASE || name === undefined || second === undefined) return name;
+  const proves = textOf(second);
+  return proves === undefined ? name : `${name} (${proves})`;
 }
 
 function textOf(node: ts.Expression): string | undefined {
@@ -76,4 +83,5 @@ function textsWithin(node: ts.Node): string[] {
 const isFunction = (node: ts.Node): boolean => ts.isArrowFunction(node) || ts.isFunctionExpression(node);
 const tidy = (text: string): string => text.replaceAll(/\s+/g, ' ');
 
+const DRIVER_CASE = 'driverCase';
 const TEST_FUNCTIONS = new Set(['it', 'test', 'describe', 'suite', 'testCase']);

@@ -32,7 +32,7 @@ describe('events', () => {
     expect(() => program.events(file)).toThrowError(/ENOENT/);
   });
 
-  it('wake who waits, once for each time of waiting (R028)', () => {
+  it('wake who waits, once for each time of waiting (R028 R179)', () => {
     const { device, program } = setup();
     program.events();
     device.raise(EventValue.PORT_ERR, 1);

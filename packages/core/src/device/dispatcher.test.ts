@@ -266,7 +266,7 @@ const TABLE: readonly TableRow[] = [
 ];
 
 describe('the dispatcher', () => {
-  it.each(TABLE)('answers %s with %s (R054 R059 R060, rdma-core 10.4)', (_, code, text, build) => {
+  it.each(TABLE)('answers %s with %s (R054 R059 R060 R067, rdma-core 10.4)', (_, code, text, build) => {
     const b = new Bench();
     const bytes = build(b);
     const before = b.objects;

@@ -150,7 +150,7 @@ export function jobSuite(transport: Transport): void {
       expect(cluster.a.system.jobs.containers.size).toBe(1);
     });
 
-    it('have numbers that the protocol can carry, and no others (R120)', () => {
+    it('have numbers that the protocol can carry, and no others (R120 R201)', () => {
       const cluster = new Cluster(transport);
       const context = cluster.program(cluster.a, JOB_RIGHT);
       for (const id of [0, maxJobId + 1, 0xffff_ffff]) {
@@ -360,7 +360,7 @@ export function jobSuite(transport: Transport): void {
       expect(a.do(cluster, base)).toEqual(['SUCCESS']);
     });
 
-    it('a process takes part in many jobs, one queue pair works for two of them (R094 R095)', () => {
+    it('a process takes part in many jobs, one queue pair works for two of them (R094 R095 R106)', () => {
       const cluster = new Cluster(transport);
       const { a, b } = cluster.both();
       const members = Array.from({ length: 20 }, (_, i) => {

@@ -6,7 +6,7 @@ const target = (length: number, value = 0) => ({ bytes: new Uint8Array(length).f
 const packet = (length: number, value: number) => new Packet(new Uint8Array(length).fill(value));
 
 describe('registered memory', () => {
-  it('gives numbers that are not 0 and that die with the region (N30)', () => {
+  it('gives numbers that are not 0 and that die with the region (N30, R133)', () => {
     const dma = new DmaSpace();
     const seen = new Set<number>();
     for (let n = 0; n < 1000; n++) {
@@ -102,7 +102,7 @@ describe('registered memory', () => {
     expect(dma.fetch(5, 0, new Uint8Array(1), 0, 0)).toBe(true);
   });
 
-  it('tries each page of memory of another process before a packet is made of it (threats/6: L07, L24)', () => {
+  it('tries each page of memory of another process before a packet is made of it (R133; threats/6: L07, L24)', () => {
     const dma = new DmaSpace();
     const pages = new Set([0x5000, 0x6000, 0x7000]);
     const there = (address: number) => pages.has(address & ~0xfff);

@@ -1,22 +1,19 @@
 /** Devices on a wire without loss, in simulated time: what the tests of this folder and of `device` run on. */
 
-import { formatAddress, parseAddress } from '../base/ip-address.ts';
+import { parseAddress } from '../base/ip-address.ts';
 import { SeededRandom } from '../base/random.ts';
 import type { Device } from '../device/device.ts';
 import { ALL_RIGHTS, type Session } from '../device/session.ts';
 import { System } from '../device/system.ts';
 import { DmaSpace } from '../engine/dma.ts';
-import type { Engine, Transport } from '../engine/engine.ts';
-import { HEADER_ROOM, Packet } from '../engine/packet.ts';
+import type { Transport } from '../engine/engine.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
-import type { PeerAddress, WireHost } from '../engine/wire-host.ts';
 import type { KernelHost } from '../soft/kernel-host.ts';
 import type { DeviceLimits } from '../soft/limits.ts';
 import { SoftDevice } from '../soft/soft-device.ts';
-import { SIM_MEMORY } from '../testing/sim-node.ts';
+import { MemoryFabric } from '../testing/memory-wire.ts';
+import { SIM_MEMORY, SIM_USER_MEMORY } from '../testing/sim-node.ts';
 import { loop } from '../transports/loop/index.ts';
-import { MemoryKind } from '../uapi/layouts.ts';
-import type { Context } from './context.ts';
 import { OpenDevice } from './device.ts';
 import { InlinePort } from './inline-port.ts';
 
@@ -29,7 +26,7 @@ export interface RigOptions {
 
 export class Rig {
   now: Nanos = 1_000;
-  readonly wires = new Map<string, RigWire>();
+  readonly fabric = new MemoryFabric();
   readonly devices: RigDevice[] = [];
   readonly soon: (() => void)[] = [];
   readonly later: { due: Nanos; run: () => void }[] = [];
@@ -94,8 +91,7 @@ export class RigDevice {
     const transport: Transport = options.transport ?? loop;
     const local = { address: parseAddress(address)!, port: transport.udpPort };
     const dma = new DmaSpace();
-    const wire = new RigWire(rig, dma, local);
-    rig.wires.set(`${address} ${local.port}`, wire);
+    const wire = rig.fabric.connect(local, dma);
     const secret = new SeededRandom(rig.devices.length + 77);
     const randomWords = (into: Uint32Array) => {
       for (let i = 0; i < into.length; i++) into[i] = secret.uint32();
@@ -122,6 +118,7 @@ export class RigDevice {
       wake: (number) => this.port?.wake(number),
     });
     const memory = {
+      ...SIM_USER_MEMORY,
       allocate: (bytes: number) => {
         this.memory.allocated++;
         const made = new Uint8Array(new ArrayBuffer(bytes));
@@ -131,14 +128,6 @@ export class RigDevice {
       release: () => {
         this.memory.allocated--;
       },
-      name: (_context: Context, bytes: Uint8Array, attachments: unknown[]) => ({
-        kind: MemoryKind.ATTACHMENT,
-        index: attachments.push(bytes) - 1,
-        offset: 0,
-        length: bytes.length,
-      }),
-      map: (attachment: unknown) => attachment as Uint8Array,
-      unmap: () => {},
     };
     const hooks = {
       now: () => rig.now,
@@ -158,69 +147,5 @@ export class RigDevice {
       await this.port.shutdown(1e9);
     });
     this.allocations.length = 0; // opening a device looks at it through a context of its own
-  }
-}
-
-class RigWire implements WireHost {
-  readonly #rig: Rig;
-  readonly #dma: DmaSpace;
-  readonly #local: PeerAddress;
-  readonly #arrived: { from: PeerAddress; bytes: Uint8Array }[] = [];
-  readonly #peers: PeerAddress[] = [];
-  readonly #slot = new Packet(new Uint8Array(HEADER_ROOM));
-
-  constructor(rig: Rig, dma: DmaSpace, local: PeerAddress) {
-    this.#rig = rig;
-    this.#dma = dma;
-    this.#local = local;
-  }
-
-  receive(now: Nanos, engine: Engine): number {
-    const arrived = this.#arrived.splice(0);
-    for (const { from, bytes } of arrived) {
-      const packet = new Packet(bytes);
-      packet.length = bytes.length;
-      packet.path = this.path(from);
-      engine.receive(now, packet);
-    }
-    return arrived.length;
-  }
-
-  slot(): Packet {
-    this.#slot.reset();
-    return this.#slot;
-  }
-
-  send(): void {
-    const out = this.#slot;
-    const bytes = new Uint8Array(out.length + out.payloadLength());
-    bytes.set(out.bytes.subarray(out.at, out.at + out.length));
-    let at = out.length;
-    for (let i = 0; i < out.slices; i++) {
-      this.#dma.fetch(out.sliceRegion[i]!, out.sliceOffset[i]!, bytes, at, out.sliceLength[i]!);
-      at += out.sliceLength[i]!;
-    }
-    const to = this.peer(out.path);
-    if (to === undefined) throw new Error(`a packet for path ${out.path}, which does not exist`);
-    const wire = this.#rig.wires.get(`${formatAddress(to.address)} ${to.port}`);
-    if (wire !== undefined) wire.#arrived.push({ from: this.#local, bytes });
-  }
-
-  flush(): void {}
-
-  deadline(): Nanos {
-    return NEVER;
-  }
-
-  path(address: PeerAddress): number {
-    const same = (one: PeerAddress) =>
-      one.port === address.port && one.address.every((byte, i) => byte === address.address[i]);
-    const found = this.#peers.findIndex(same);
-    if (found >= 0) return found + 1;
-    return this.#peers.push(address);
-  }
-
-  peer(path: number): PeerAddress | undefined {
-    return this.#peers[path - 1];
   }
 }

@@ -292,7 +292,7 @@ describe('queue pair numbers (verbs/5.8, R125)', () => {
   const create = (a: ReturnType<typeof side>, options: Partial<QueuePairOptions>) =>
     a.pd.createQueuePair({ type: 'RU', sendCq: a.cq, recvCq: a.cq, sendDepth: 4, receiveDepth: 4, ...options });
 
-  it('are relative with a job key and absolute without, and share the PIDonFEP of the domain', () => {
+  it('are relative with a job key and absolute without, and share the PIDonFEP of the domain (R217)', () => {
     const { a } = pair();
     const absolute = create(a, {});
     const relative = create(a, { jobKey: a.jobKey });
@@ -342,7 +342,7 @@ describe('queue pair numbers (verbs/5.8, R125)', () => {
 });
 
 describe('jobs and job keys (verbs/5.4, verbs/5.5)', () => {
-  it('refuse ids that the wire would cut, and live ones', () => {
+  it('refuse ids that the wire would cut (R201), and live ones', () => {
     const { a } = pair();
     for (const id of [0, -1, 1.5, 2 ** 24]) expect(thrown(() => a.context.createJob({ id })).code).toBe('EINVAL');
     expect(thrown(() => a.context.createJob({ id: 7 })).code).toBe('EEXIST');
@@ -352,7 +352,7 @@ describe('jobs and job keys (verbs/5.4, verbs/5.5)', () => {
     expect(a.context.createJob({ id: 2 ** 24 - 1 }).addresses.size).toBe(256);
   });
 
-  it('a sender without a job is told at once', () => {
+  it('a sender without a job is told at once (R202)', () => {
     const { a, toB } = pair();
     const qp = a.pd.createQueuePair({ type: 'RU', sendCq: a.cq, recvCq: a.cq });
     const error = thrown(() => qp.post({ opcode: 'send', to: toB }));

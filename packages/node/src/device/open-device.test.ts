@@ -118,7 +118,7 @@ for (const transport of ['loop', 'uet']) {
 }
 
 describe('live device', () => {
-  test('two devices of one address, told apart by port (::1)', async () => {
+  test('two devices of one address, told apart by port (::1; R206)', async () => {
     const [a, b] = await pair({ address: '::1', port: 47_931 }, { address: '::1', port: 47_932 });
     await exchange(a, b);
   });

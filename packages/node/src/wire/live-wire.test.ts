@@ -19,7 +19,7 @@ for (const level of LEVELS) {
   const missing = level !== 'dgram' && libc === undefined;
   if (missing) console.log(`skipped: level ${level}: ${libcProblem()}`);
   describe.skipIf(missing)(`live wire, level ${level}`, () => {
-    test.each(['127.0.0.81', '::1'])('packets of mixed sizes arrive whole and in order on %s', async (address) => {
+    test.each(['127.0.0.81', '::1'])('packets of mixed sizes arrive whole and in order on %s (R206)', async (address) => {
       const [a, b] = await pair(level, address);
       const random = new SeededRandom(7);
       const memory = pool.allocate(1 << 20);

@@ -81,7 +81,7 @@ describe('jobs for launchers (verbs/5.4)', () => {
     manage(rig.admin, 'JOBS', 'DELETE', { id: 7 });
   });
 
-  it('show all of their endpoints and holders, of which there can be many, and no capability (R218 R219)', () => {
+  it('show all of their endpoints and holders, of which there can be many, and no capability (R088 R218 R219)', () => {
     const rig = new ManagementRig();
     manage(rig.admin, 'JOBS', 'ADD', { id: 7, name: 'training' });
     const { token } = manage(rig.admin, 'JOBS', 'EXPORT', { id: 7 });
@@ -101,6 +101,23 @@ describe('jobs for launchers (verbs/5.4)', () => {
     ]);
     const hex = Array.from(token as Uint8Array, (byte) => byte.toString(16).padStart(2, '0')).join('');
     expect(JSON.stringify(rows)).not.toContain(hex);
+  });
+
+  it('lose the endpoints of a context that closes (R220)', () => {
+    const rig = new ManagementRig();
+    manage(rig.admin, 'JOBS', 'ADD', { id: 7 });
+    const { token } = manage(rig.admin, 'JOBS', 'EXPORT', { id: 7 });
+    const contexts = [rig.node.device.open(), rig.node.device.open()];
+    const [, kept] = contexts.map((context) => endpoint(context, token));
+    const shown = () => (manage(rig.admin, 'JOBS', 'SHOW', {}).rows as Row[])[0];
+    expect(shown()).toMatchObject({ endpoint_count: 2 });
+    contexts[0]!.close();
+    expect(shown()).toMatchObject({
+      ...{ endpoint_count: 1, endpoints: [`dev0 gid_index 0 qpn ${kept!.qp.qpn} pid 1 comm rig`] },
+      holders: ['pid 1 comm rig'],
+    });
+    contexts[1]!.close();
+    expect(shown()).toMatchObject({ job: 7, endpoint_count: 0, endpoints: [], holders: [], devices: [] });
   });
 
   it('end under traffic: queue pairs fail, nobody joins, holders keep shells, delivery contexts go (R203)', () => {

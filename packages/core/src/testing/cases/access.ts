@@ -157,7 +157,7 @@ export const ACCESS_CASES: readonly SuiteCase[] = [
     target.expectPattern(1);
     bed.close();
   }),
-  testCase('access/queue-pair-of-another-job', (suite) => {
+  testCase('access/queue-pair-of-another-job (R202)', (suite) => {
     const bed = suite.bed({ ends: [{}, { job: 8 }] });
     const { a, b } = bed;
     const target = b.buffer(5000);
@@ -178,7 +178,7 @@ export const ACCESS_CASES: readonly SuiteCase[] = [
     refused(bed, target, target.remote, 0, 'REM_INV_RD_REQ_ERR');
     bed.close();
   }),
-  testCase('access/unknown-queue-pair', (suite) => {
+  testCase('access/unknown-queue-pair (R202)', (suite) => {
     const bed = suite.bed();
     const { a, b } = bed;
     const target = b.buffer(5000);

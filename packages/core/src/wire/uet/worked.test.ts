@@ -20,7 +20,7 @@ describe.each([
   ['uet:pds/9', WORKED_PDS],
   ['uet:ses/10', WORKED_SES],
   ['uet:pds/2.17', THIRD_PARTY],
-])('worked packets of %s, headers', (section, packets) => {
+])('worked packets of %s, headers (R199)', (section, packets) => {
   it.each(packets.map((one) => [one.id, one.what, one] as const))(
     `%s bytes to fields: %s (${section})`,
     (_i, _w, one) => {

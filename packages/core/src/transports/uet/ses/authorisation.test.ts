@@ -128,7 +128,7 @@ describe('checks of a target, in their order (uet:ses/1.4, N03)', () => {
     );
   });
 
-  it('does not let a job of this endpoint reach a process of another job', () => {
+  it('does not let a job of this endpoint reach a process of another job (R202)', () => {
     const bench = target();
     expect(codeOf(bench, 1, writeSes({ jobId: 8 }))).toBe(ReturnCode.BAD_PID);
     expect(codeOf(bench, 2, writeSes({ pidOnFep: 9, resourceIndex: 2 }))).toBe(ReturnCode.BAD_PID);
