@@ -1,5 +1,5 @@
 /** The memory of a device: mapped and unmapped by one service, whatever protocol asks. */
-import { type AccessRight, RemoteMemory, type Transport, TRANSPORTS } from '@verbena/core';
+import { type AccessRight, RemoteMemory, TRANSPORTS, type Transport } from '@verbena/core';
 import { runHosts, SimHost } from '@verbena/core/testing';
 import { describe, expect, it } from 'vitest';
 

@@ -39,8 +39,16 @@ export const DEVICE_AND_OBJECT_REQUIREMENTS: readonly RequirementSection[] = [
       could('R019', 'The type of the source address entry selects the transport or encapsulation.'),
       could('R020', 'Device names are unique, take the lowest free number, and can be changed.'),
       could('R021', 'A device is found by index, name or interface; an index is not soon used again.'),
-      could('R022', 'Port data stays fixed after registration; address and partition entries are held by references.'),
-      should('R023', 'Software devices appear and disappear together with their network interface.'),
+      could('R022', 'Port data stays fixed after registration; address and partition entries are held by references.', {
+        reason:
+          'ports and address entries are part of what a driver registers, and no call changes them: a device with other ' +
+          'addresses is another device, so no entry can go while somebody holds it',
+      }),
+      should('R023', 'Software devices appear and disappear together with their network interface.', {
+        reason:
+          'a software device is bound to an address and not to an interface, whose changes an ordinary program is not ' +
+          'told; management adds and removes it (R209), and removal under load is R026',
+      }),
       could('R024', 'Clients hear of devices coming and going in mirrored order, and fail without harming others.'),
       should('R025', 'Code inside the subsystem, a storage client for instance, uses devices without user handles.', {
         reason: 'there is no storage client yet; what it would start from, client callbacks, is R024',
@@ -100,7 +108,11 @@ export const DEVICE_AND_OBJECT_REQUIREMENTS: readonly RequirementSection[] = [
       should('R060', 'An error says in words and data which attribute is wrong and why.'),
       should('R061', 'A program gets events of its own objects and of no others.'),
       should('R062', 'Programs use one common library; it does not offer the calls beneath.'),
-      should('R063', 'A small request is handled without building messages and with a single copy.'),
+      should('R063', 'A small request is handled without building messages and with a single copy.', {
+        reason:
+          'calls are always bytes, so that all callers share one dispatcher (decisions/0012); the data path has no calls, ' +
+          'and `npm run bench -- control` measures what one costs',
+      }),
       should('R064', 'When a call returns, its outcome is final.'),
       could('R065', 'Numbers of the ABI are only ever added; features are bits, not versions.'),
       could('R066', 'Data meant for a driver is decoded strictly: its length and every unused bit count.'),

@@ -51,7 +51,9 @@ export const DRIVER_AND_JOB_REQUIREMENTS: readonly RequirementSection[] = [
       should('R103', 'An absolute endpoint hears all jobs and sends only to those it has a key for.'),
       should('R104', 'A receive buffer can be reserved for one job; traffic of others leaves it alone.'),
       should('R105', 'On every kind of device memory is out of reach from outside its domain.'),
-      should('R106', 'What a domain covers may vary: several jobs, or one domain per direction of access.'),
+      should('R106', 'What a domain covers may vary: several jobs, or one domain per direction of access.', {
+        limits: 'no device has a domain for each direction of access',
+      }),
       should('R107', 'A device that cannot separate processes admits a single user at a time.'),
       should('R108', 'A security key is an object of its own that jobs and queue pairs can share.', {
         reason: NO_SECURITY,
@@ -63,7 +65,7 @@ export const DRIVER_AND_JOB_REQUIREMENTS: readonly RequirementSection[] = [
       should('R111', 'A packet is matched to a job before anything else, and stays within it.'),
       should('R112', 'Each transport documents which header fields take part in matching a job.'),
       should('R113', 'Every kind of user, in-process clients included, has one defined way to a job.', {
-        limits: 'there is no storage client yet; programs get a job by its capability',
+        limits: 'there is no storage client yet: a client of the core stands for it',
       }),
       could('R114', 'A capability that only looks the same, by number or name, is refused.'),
       could('R115', 'The rights at opening count, not those of a later caller.'),
@@ -89,7 +91,10 @@ export const DRIVER_AND_JOB_REQUIREMENTS: readonly RequirementSection[] = [
       could('R125', 'An endpoint number packs process id, resource index and mode bit; zero is valid.'),
       could('R126', 'A completion names the job and the source of the message.'),
       could('R127', 'Groups of completion counters are objects that count successes and errors.'),
-      could('R128', 'A single request can name the counter that it advances.'),
+      could('R128', 'A single request can name the counter that it advances.', {
+        reason:
+          'counters belong to a queue pair, one for each kind of operation (R127); a request has no field for one',
+      }),
       should('R129', 'A reliable datagram layer in the library runs over different queue kinds unchanged.'),
       could('R130', 'Memory keys and immediate data may be 64 bits wide where a device says so.'),
     ],

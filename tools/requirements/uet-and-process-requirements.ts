@@ -56,10 +56,23 @@ export const UET_AND_PROCESS_REQUIREMENTS: readonly RequirementSection[] = [
       should('R212', 'Management lists, adds and deletes jobs, and explains what was wrong or missing.'),
       should('R213', 'A provisioning program assigns jobs; the subsystem does not invent them.'),
       should('R214', 'On joining, a program can give its address and how often to acknowledge.', {
-        limits: 'a service name alone opens nothing: joining takes a capability (R084)',
+        reason:
+          'joining takes a capability and the number of an address entry (R084, R090), never a service name; how often to ' +
+          'acknowledge is a setting of the device (R192)',
       }),
-      should('R215', 'An endpoint address holds IP address, capabilities, resource indices, initiator and process id.'),
-      should('R216', 'Flags of an address say which of its parts are valid, and its mode.'),
+      should(
+        'R215',
+        'An endpoint address holds IP address, capabilities, resource indices, initiator and process id.',
+        {
+          reason:
+            'an address is an IP address and a queue pair number, which packs resource index, process id and mode (R125); ' +
+            'the initiator is the source id of a queue pair, and capabilities are asked of the device (R122)',
+        },
+      ),
+      should('R216', 'Flags of an address say which of its parts are valid, and its mode.', {
+        reason:
+          'an address has all of its parts, so no flag is needed for them; its mode is bit 31 of the number (R217)',
+      }),
       should('R217', 'An endpoint address is either relative to a job or absolute.'),
       should('R218', 'The details of a job list all its endpoints.'),
       should('R219', 'Several endpoints may join one job.'),

@@ -4,8 +4,9 @@ import { runHosts, SimHost } from '../testing/sim-host.ts';
 import { loop } from '../transports/loop/index.ts';
 import { uet } from '../transports/uet/index.ts';
 import { UAPI } from '../uapi/index.ts';
+import { deviceJobOf } from './job-methods.ts';
 import { codeOf, jobSuite } from './job-suite.testdata.ts';
-import { ALL_RIGHTS } from './session.ts';
+import { ALL_RIGHTS, NO_RIGHTS } from './session.ts';
 
 /** A protocol with keys of 16 bits, such as older networks have. */
 const narrow = { ...loop, attributes: { ...loop.attributes, limits: { ...loop.attributes.limits, maxJobId: 0xffff } } };
@@ -56,6 +57,26 @@ describe('one job, many places', () => {
     bench.program().open('other').call('JOB', 'ALLOC', { id: 7 }); // 7 is free there
     for (const session of [...bench.system.sessions]) session.close();
     expect(jobs.containers).toEqual(new Set([container])); // it was made to stay
+  });
+
+  it('one helper gives the id at each device from what a capability became (R089)', () => {
+    const { bench, other } = places();
+    const { jobs, initialNamespace: namespace } = bench.system;
+    const ids = new Map([[other, 0x1234]]);
+    const token = jobs.export(jobs.add({ id: 7, ids, namespace, owner: { pid: 1, uid: 0 }, kept: true }));
+    const found = ['dev0', 'other'].map((name) => {
+      const context = bench.program({ rights: NO_RIGHTS }).open(name);
+      const { handle } = context.call('JOB', 'IMPORT', { token });
+      const object = context.program.session.contexts.get(context.number)!.objects.get(handle)!;
+      const { id, device, container } = deviceJobOf(object);
+      return [device.name, id, container === jobs.import(token)];
+    });
+    expect(found).toEqual([
+      ['dev0', 7, true],
+      ['other', 0x1234, true],
+    ]);
+    for (const session of [...bench.system.sessions]) session.close();
+    expect(bench.leftovers()).toEqual([]);
   });
 
   it('the same number on two devices, or at two addresses of one, is two jobs (R091 R112)', () => {

@@ -19,46 +19,49 @@ for (const level of LEVELS) {
   const missing = level !== 'dgram' && libc === undefined;
   if (missing) console.log(`skipped: level ${level}: ${libcProblem()}`);
   describe.skipIf(missing)(`live wire, level ${level}`, () => {
-    test.each(['127.0.0.81', '::1'])('packets of mixed sizes arrive whole and in order on %s (R206)', async (address) => {
-      const [a, b] = await pair(level, address);
-      const random = new SeededRandom(7);
-      const memory = pool.allocate(1 << 20);
-      for (let i = 0; i < memory.bytes.length; i++) memory.bytes[i] = random.uint32();
-      const region = a.dma.attach({ bytes: memory.bytes, address: memory.address });
-      const foreign = new Uint8Array(10_000).map(() => random.uint32());
-      const foreignRegion = a.dma.attach({ bytes: foreign, address: 0 });
-      const sizes = [0, 1, 64, 64, 64, 200, 256, 257, 4096, 4096, 4096, 4096, 1000, 8192, 8192, 40, 40, 39, 1];
-      const expected: Uint8Array[] = [];
-      const path = a.path({ address: b.local.address, port: b.local.port });
-      for (let i = 0; i < 100; i++) {
-        const size = sizes[i % sizes.length]!;
-        const slot = a.slot()!;
-        slot.path = path;
-        slot.length = 40;
-        slot.control = i % 10 === 9;
-        for (let k = 0; k < 40; k++) slot.bytes[slot.at + k] = i + k;
-        const bytes = [slot.bytes.slice(slot.at, slot.at + 40)];
-        const at = random.below(9000);
-        if (i % 3 === 2 && size <= 1000) {
-          slot.gather(foreignRegion, at, size);
-          bytes.push(foreign.slice(at, at + size));
-        } else {
-          const half = size >> 1;
-          slot.gather(region, at, half);
-          slot.gather(region, at + 20_000, size - half);
-          bytes.push(memory.bytes.slice(at, at + half), memory.bytes.slice(at + 20_000, at + 20_000 + size - half));
+    test.each(['127.0.0.81', '::1'])(
+      'packets of mixed sizes arrive whole and in order on %s (R206)',
+      async (address) => {
+        const [a, b] = await pair(level, address);
+        const random = new SeededRandom(7);
+        const memory = pool.allocate(1 << 20);
+        for (let i = 0; i < memory.bytes.length; i++) memory.bytes[i] = random.uint32();
+        const region = a.dma.attach({ bytes: memory.bytes, address: memory.address });
+        const foreign = new Uint8Array(10_000).map(() => random.uint32());
+        const foreignRegion = a.dma.attach({ bytes: foreign, address: 0 });
+        const sizes = [0, 1, 64, 64, 64, 200, 256, 257, 4096, 4096, 4096, 4096, 1000, 8192, 8192, 40, 40, 39, 1];
+        const expected: Uint8Array[] = [];
+        const path = a.path({ address: b.local.address, port: b.local.port });
+        for (let i = 0; i < 100; i++) {
+          const size = sizes[i % sizes.length]!;
+          const slot = a.slot()!;
+          slot.path = path;
+          slot.length = 40;
+          slot.control = i % 10 === 9;
+          for (let k = 0; k < 40; k++) slot.bytes[slot.at + k] = i + k;
+          const bytes = [slot.bytes.slice(slot.at, slot.at + 40)];
+          const at = random.below(9000);
+          if (i % 3 === 2 && size <= 1000) {
+            slot.gather(foreignRegion, at, size);
+            bytes.push(foreign.slice(at, at + size));
+          } else {
+            const half = size >> 1;
+            slot.gather(region, at, half);
+            slot.gather(region, at + 20_000, size - half);
+            bytes.push(memory.bytes.slice(at, at + half), memory.bytes.slice(at + 20_000, at + 20_000 + size - half));
+          }
+          a.send(0);
+          expected.push(Buffer.concat(bytes));
         }
-        a.send(0);
-        expected.push(Buffer.concat(bytes));
-      }
-      a.flush(0);
-      const got = await collect(b, 100);
-      expect(got.length).toBe(100);
-      for (const [i, packet] of got.entries())
-        expect(Buffer.compare(packet.bytes, expected[i]!), `packet ${i}`).toBe(0);
-      expect(a.counters()).toMatchObject({ sentDatagrams: 100, sendErrors: 0, unsendable: 0 });
-      if (level === 'gso') expect(a.counters().bursts).toBeLessThan(80);
-    });
+        a.flush(0);
+        const got = await collect(b, 100);
+        expect(got.length).toBe(100);
+        for (const [i, packet] of got.entries())
+          expect(Buffer.compare(packet.bytes, expected[i]!), `packet ${i}`).toBe(0);
+        expect(a.counters()).toMatchObject({ sentDatagrams: 100, sendErrors: 0, unsendable: 0 });
+        if (level === 'gso') expect(a.counters().bursts).toBeLessThan(80);
+      },
+    );
 
     test('replies go to the port that peers listen on, whatever the route of the packet was', async () => {
       const [a, b] = await pair(level, '127.0.0.82', '127.0.0.83');

@@ -59,7 +59,7 @@ export const ATTRIBUTES: TransportAttributes = {
   ordering: ['ordered', 'unordered'],
   reliable: true,
   limits: {
-    maxQueuePairs: 4096,
+    maxQueuePairs: 16_384,
     maxMessageBytes: 0xffff_ffff,
     maxPayloadMtu: MAX_SES_PAYLOAD_BYTES,
     maxWorkRequests: 16_384,
