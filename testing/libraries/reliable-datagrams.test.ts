@@ -1,12 +1,13 @@
-import { SeededRandom, TRANSPORTS } from '@verbena/core';
+import { findTransport, SeededRandom, TRANSPORTS } from '@verbena/core';
 import { DriverBench, type DriverUnderTest, type Endpoint, softUnderTest } from '@verbena/core/testing';
 import { describe, expect, it } from 'vitest';
 import { type Datagram as EfaDatagram, EfaLike } from '../drivers/efa-like/kernel.ts';
 import { EfaEnd } from '../drivers/efa-like/user.ts';
+import { Mlx5Like, PROTOCOLS } from '../drivers/mlx5-like/kernel.ts';
 import { ToyWire } from '../drivers/toy-hardware.ts';
 import { type Datagram, type MessageQueue, ReliableDatagrams } from './reliable-datagrams.ts';
 
-/** A device with half a dozen attributes of its own, and SRD queues. */
+/** A device with attributes and a kind of queue of its own: SRD. */
 const efaLike: DriverUnderTest = {
   name: 'efa-like (SRD)',
   plug() {
@@ -28,6 +29,9 @@ const efaLike: DriverUnderTest = {
     };
   },
 };
+
+/** A device with many objects and methods of its own beside the common ones. */
+const mlx5Like = softUnderTest(findTransport(PROTOCOLS[0]!)!, ({ kernel }) => new Mlx5Like(kernel), 'mlx5-like (RU)');
 
 const over = (end: Endpoint): MessageQueue => ({
   maxBytes: 1024,
@@ -57,7 +61,7 @@ function exchange(near: ReliableDatagrams, far: ReliableDatagrams, run: () => vo
 }
 
 describe('one datagram layer, several kinds of queues', () => {
-  for (const driver of [...TRANSPORTS.map((transport) => softUnderTest(transport)), efaLike]) {
+  for (const driver of [...TRANSPORTS.map((transport) => softUnderTest(transport)), efaLike, mlx5Like]) {
     it(`the same program works over ${driver.name}, and sees nothing of the driver (R129 R074)`, () => {
       const bench = new DriverBench(driver);
       const [a, b] = bench.pair.talk!(bench.program(0), bench.program(1));

@@ -69,7 +69,7 @@ describe('text of the management commands, in the manner of rdma(8) (R159, verbs
     `);
     expect(await rig.run(RESOURCE_COMMAND, 'show uet0', { details: true })).toMatchInlineSnapshot(`
       [
-        "1: uet0: ctx 1/4096 pd 1/16384 channel 0 cq 1/16384 qp 1/4096 srq 0/4096 ah 1/32768 mr 1/32768 mw 0/16384 events 0 counter 0/4096 job 1/4096 job_key 1/4096 umem 0 pdc 2",
+        "1: uet0: ctx 1/4096 pd 1/16384 channel 0 cq 1/16384 qp 1/16384 srq 0/4096 ah 1/32768 mr 1/32768 mw 0/16384 events 0 counter 0/4096 job 1/4096 job_key 1/4096 umem 0 pdc 2",
       ]
     `);
     expect(await rig.run(RESOURCE_COMMAND, 'show qp lqpn 17 pid 4711')).toEqual([

@@ -162,6 +162,7 @@ export class DaemonClient {
       rights: { admin: all.admin && keep.admin, job: all.job && keep.job, raw: all.raw && keep.raw },
       ...this.#owner.credentialsOf(this),
       memlockBytes: limits.memlockBytes,
+      group: system.groupOf(`/uid/${peer.uid}`),
       identity: new PeerIdentity(libc, peer, fd),
       wake: (number) => this.#wake(number),
     });
