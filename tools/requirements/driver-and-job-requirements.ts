@@ -75,7 +75,7 @@ export const DRIVER_AND_JOB_REQUIREMENTS: readonly RequirementSection[] = [
       could('R117', 'Jobs can be exported, imported and queried; a duplicate id or freeing in use is refused.'),
       could('R118', 'Entries of the address table can be replaced; wrong indices and empty entries are errors.'),
       should('R119', 'Jobs serve connected queue pairs as well.', {
-        reason: 'connected queue pairs come with the RoCEv2 transport, which is not built yet',
+        limits: 'RoCEv2 is not built yet; connected queue pairs of the transport loop show it',
       }),
       could('R120', 'Transports differ in the width of their job key: 16, 24 or 32 bits.'),
     ],
