@@ -110,8 +110,10 @@ export class Driver {
     let now = this.#clock.now();
     let work = this.#kernel.step(now);
     const until = now + TURN_NS;
-    for (let i = 1; work > 0 && (i < STEPS_PER_TURN || now < until); i++) {
-      this.#lastWork = now;
+    for (let i = 1; i < STEPS_PER_TURN || now < until; i++) {
+      if (work > 0) this.#lastWork = now;
+      // another turn of the event loop costs more than a few looks in vain
+      else if (this.#holds === 0 || now - this.#lastWork > PATIENCE_NS) break;
       now = this.#clock.now();
       work = this.#kernel.step(now);
     }
@@ -156,6 +158,8 @@ export class Driver {
 const MIN_TIMER_NS: Nanos = 500_000;
 const MAX_TIMER_MS = 1_000_000;
 const STEPS_PER_TURN = 4;
+/** How long a turn goes on after its last work. */
+const PATIENCE_NS: Nanos = 20_000;
 /** A busy device takes further steps for so long: a turn of the event loop costs as much as a small step. */
 const TURN_NS: Nanos = 200_000;
 /** How long a waiting program spins before it sleeps; waking up costs about half of that. */
