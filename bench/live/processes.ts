@@ -10,10 +10,15 @@ export interface Running {
 
 const pinning = spawnSync('taskset', ['--version']).status === 0 && availableParallelism() >= 2;
 
-/** @param socket - of a daemon that the process shall use */
+/**
+ * @param core - where it is pinned; a client of a daemon is not: it sleeps most of the time, and would always push the same
+ *   daemon aside
+ * @param socket - of a daemon that the process shall use
+ */
 export function start(command: string, args: readonly string[], core: number, socket?: string): Running {
-  const full = pinning ? ['-c', String(core), command, ...args] : [...args];
-  const child = spawn(pinning ? 'taskset' : command, full, {
+  const pinned = pinning && socket === undefined;
+  const full = pinned ? ['-c', String(core), command, ...args] : [...args];
+  const child = spawn(pinned ? 'taskset' : command, full, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...(socket === undefined ? {} : { VERBENA_SOCKET: socket }) },
   });

@@ -156,6 +156,7 @@ export function memoryOps(parts: KernelParts): Pick<DriverOps, 'PD' | 'MR' | 'UM
         const held = [...object.needs];
         const charged = object.charges.length;
         const target = memory === undefined ? old.target : attachAgain(call, memory, rights);
+        if (memory === undefined) checkReach(call, target, rights);
         const length = memory === undefined ? old.length : targetLength(target);
         checkLength(call, length);
         const key = randomKey(parts, pd);
