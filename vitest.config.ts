@@ -18,6 +18,6 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'testing/**/*.test.ts', 'fuzz/**/*.test.ts', 'tools/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
   },
 });

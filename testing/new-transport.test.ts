@@ -55,7 +55,7 @@ beforeAll(() => {
   linkModules();
   addOrbit();
   bundleCommand();
-}, 60_000);
+}, 180_000);
 
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -80,7 +80,7 @@ describe('a further transport', () => {
       'testing/drivers/soft.test.ts',
     ];
     const out = execFileSync(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), ...args], {
-      ...{ cwd: scratch, encoding: 'utf8', timeout: 60_000, stdio: ['ignore', 'pipe', 'ignore'] },
+      ...{ cwd: scratch, encoding: 'utf8', timeout: 180_000, stdio: ['ignore', 'pipe', 'ignore'] },
       env: { ...process.env, VITEST: '', VITEST_WORKER_ID: '' },
     });
     const report = JSON.parse(out.slice(out.indexOf('{'))) as Report;
@@ -199,7 +199,7 @@ const command = (): string => join(scratch, 'packages/cli/dist/main.js');
 
 function run(...args: string[]): string {
   const { VERBENA_SOCKET: _, ...env } = process.env;
-  return execFileSync(process.execPath, [command(), ...args], { encoding: 'utf8', timeout: 30_000, env });
+  return execFileSync(process.execPath, [command(), ...args], { encoding: 'utf8', timeout: 120_000, env });
 }
 
 function* files(path: string): IterableIterator<string> {
