@@ -30,6 +30,22 @@ export interface Call<M extends Method = Method> {
   readonly now: Nanos;
 }
 
+/** The call as its method sees it; what a method is given follows from its schema. */
+export function callOf(
+  name: string,
+  context: DeviceContext,
+  input: Readonly<Record<string, unknown>>,
+  object: DeviceObject | undefined,
+  tx: Transaction,
+  attachments: readonly unknown[],
+  reply: unknown[],
+  reason?: DestroyReason,
+): Call {
+  const { device } = context;
+  const { now } = device.system;
+  return { name, device, context, input, object, tx, attachments, reply, reason, now } as unknown as Call;
+}
+
 /** Memory that a call names, found: part of an attachment, or of memory that was shared before. */
 export interface MemorySource {
   /** The attachment; undefined where `umem` says. */

@@ -6,8 +6,8 @@ import { VerbsError } from '../base/verbs-error.ts';
 import { UAPI } from '../uapi/index.ts';
 import { checkRoom, encodeAnswer, type RequestHeader } from '../uapi/message.ts';
 import type { Row } from '../uapi/rows.ts';
-import type { Method } from '../uapi/schema.ts';
-import type { Call } from './call.ts';
+import { inputsOf, type Method } from '../uapi/schema.ts';
+import { callOf } from './call.ts';
 import { ChannelQueue } from './channel-queue.ts';
 import type { Device } from './device.ts';
 import type { DeviceObject } from './device-object.ts';
@@ -27,13 +27,8 @@ type SystemMethod = Pick<MethodEntry, 'name' | 'method' | 'inputs'> & {
 export const systemMethods: ReadonlyMap<number, SystemMethod> = new Map(
   (['LIST', 'OPEN'] as const).map((name) => {
     const method: Method = UAPI.DEVICE.methods[name];
-    const inputs = new Map(
-      Object.entries(method.attributes)
-        .filter(([, { direction }]) => direction === 'in')
-        .map(([label, attribute]) => [attribute.id, [label, attribute] as const]),
-    );
     const list = (session: Session) => ({ devices: [...session.system.visible(session.namespace)].map(deviceRow) });
-    return [method.id, { name: `DEVICE.${name}`, method, inputs, list }];
+    return [method.id, { name: `DEVICE.${name}`, method, inputs: inputsOf(method), list }];
   }),
 );
 
@@ -73,18 +68,7 @@ export function openDevice(
       tx.reach('charge');
       const context = session.openContext(device, keep(session.credentials.rights, rights));
       tx.onUndo(() => session.closeContext(context));
-      const call = {
-        name: entry.name,
-        device,
-        context,
-        input,
-        object: undefined,
-        tx,
-        attachments,
-        reply,
-        reason: undefined,
-        now: session.system.now,
-      } as unknown as Call;
+      const call = callOf(entry.name, context, input, undefined, tx, attachments, reply);
       const more = device.driver.openContext?.(context, call) ?? {};
       // closing ends what the driver did as well
       tx.join(0, () => session.closeContext(context));

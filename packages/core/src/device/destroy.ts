@@ -3,7 +3,7 @@
  * @spec rdma-core 11.4 · rdma-core 11.5
  */
 import { VerbsError } from '../base/verbs-error.ts';
-import type { Call, DestroyReason } from './call.ts';
+import { callOf, type DestroyReason } from './call.ts';
 import type { DeviceContext } from './device-context.ts';
 import type { DeviceObject } from './device-object.ts';
 import { Transaction } from './transaction.ts';
@@ -64,18 +64,7 @@ function callDriver(object: DeviceObject, reason: DestroyReason): void {
   const { context } = object;
   const destroyer = context.device.methods.destroyer(object.kind);
   if (destroyer === undefined) return;
-  const call: Call = {
-    name: destroyer.name,
-    device: context.device,
-    context,
-    input: {},
-    object,
-    tx: NO_STEPS,
-    attachments: NONE,
-    reply: [],
-    reason,
-    now: context.device.system.now,
-  };
+  const call = callOf(destroyer.name, context, {}, object, NO_STEPS, NONE, [], reason);
   // it is nobody's to find while its driver part is half gone; a driver that refuses has it back
   const { live } = object;
   object.live = false;

@@ -20,8 +20,8 @@ import {
   type RequestHeader,
   splitAttributes,
 } from '../uapi/message.ts';
-import type { Method, ObjectSchema } from '../uapi/schema.ts';
-import type { Call } from './call.ts';
+import { type Method, methodKey, type ObjectSchema } from '../uapi/schema.ts';
+import { callOf } from './call.ts';
 import { checkCall } from './checks.ts';
 import { openDevice, systemMethods } from './core-methods.ts';
 import { abortObject, destroyObject } from './destroy.ts';
@@ -60,7 +60,7 @@ function serveSystem(
   request: Message,
   reply: unknown[],
 ): Uint8Array {
-  const managed = managementMethods.get(header.object * 0x1_0000 + header.method);
+  const managed = managementMethods.get(methodKey(header.object, header.method));
   if (managed !== undefined) {
     return serveManagement(session, managed, header, () => {
       const { rights } = session.credentials;
@@ -144,7 +144,7 @@ function serveLive(
     if (known !== undefined) checkRoom(known, header, entry.name);
     if (entry.makes !== undefined) object = begin(context, entry, input, tx);
     else object = entry.subject === undefined ? undefined : (input[entry.subject] as DeviceObject);
-    const call = callOf(context, entry, input, object, tx, request.attachments, reply);
+    const call = callOf(entry.name, context, input, object, tx, request.attachments, reply);
     isServing = true;
     checkCall(call);
     let output: Readonly<Record<string, unknown>> = {};
@@ -298,37 +298,12 @@ function serveShell(
   if (entry.destroys) return encodeAnswer(entry.method, {}, header.cookie);
   const tx = new Transaction();
   try {
-    const call = callOf(context, entry, readInput(entry, raw), undefined, tx, [], []);
+    const call = callOf(entry.name, context, readInput(entry, raw), undefined, tx, [], []);
     return fitting(encodeAnswer(entry.method, entry.serve(call) ?? {}, header.cookie), header, entry.name);
   } catch (thrown) {
     tx.rollback();
     throw withoutReserved(thrown, context.device);
   }
-}
-
-function callOf(
-  context: DeviceContext,
-  entry: MethodEntry,
-  input: Readonly<Record<string, unknown>>,
-  object: DeviceObject | undefined,
-  tx: Transaction,
-  attachments: readonly unknown[],
-  reply: unknown[],
-): Call {
-  const { device, session } = context;
-  const call = {
-    name: entry.name,
-    device,
-    context,
-    input,
-    object,
-    tx,
-    attachments,
-    reply,
-    reason: undefined,
-    now: session.system.now,
-  };
-  return call as unknown as Call;
 }
 
 function checkRight(rights: Rights, name: string, { right }: Method): void {

@@ -2,7 +2,7 @@
 import { isVerbsError } from '../base/verbs-error.ts';
 import { MANAGEMENT, type ManagementObject, NETNS_MODES } from '../uapi/management/index.ts';
 import { checkRoom, encodeAnswer, type RequestHeader } from '../uapi/message.ts';
-import type { Input, Method } from '../uapi/schema.ts';
+import { type Input, inputsOf, type Method, methodKey } from '../uapi/schema.ts';
 import type { CallOutput } from './driver.ts';
 import { addDevice, changeDevice, devRow, linkRows } from './management/devices.ts';
 import { readFeed, startFeed, stopFeed } from './management/feeds.ts';
@@ -89,17 +89,12 @@ const HANDLERS: Handlers = {
 export const managementMethods: ReadonlyMap<number, ManagementEntry> = new Map(
   Object.entries(MANAGEMENT).flatMap(([objectName, object]) =>
     Object.entries(object.methods as Readonly<Record<string, Method>>).map(([name, method]) => {
-      const inputs = new Map(
-        Object.entries(method.attributes)
-          .filter(([, { direction }]) => direction === 'in')
-          .map(([label, attribute]) => [attribute.id, [label, attribute] as const]),
-      );
       const handlers = HANDLERS[objectName as ManagementObject] as unknown as Readonly<
         Record<string, ManagementEntry['serve']>
       >;
       return [
-        object.id * 0x1_0000 + method.id,
-        { name: `${objectName}.${name}`, method, inputs, serve: handlers[name]! },
+        methodKey(object.id, method.id),
+        { name: `${objectName}.${name}`, method, inputs: inputsOf(method), serve: handlers[name]! },
       ];
     }),
   ),

@@ -5,7 +5,16 @@
  */
 import { VerbsError } from '../base/verbs-error.ts';
 import { UAPI } from '../uapi/index.ts';
-import { type Attribute, DRIVER_IDS, handlesOf, type Method, type ObjectSchema, schemaFaults } from '../uapi/schema.ts';
+import {
+  DRIVER_IDS,
+  handlesOf,
+  type Inputs,
+  inputsOf,
+  type Method,
+  methodKey,
+  type ObjectSchema,
+  schemaFaults,
+} from '../uapi/schema.ts';
 import type { Call } from './call.ts';
 import type { Driver } from './driver.ts';
 
@@ -15,7 +24,7 @@ export interface MethodEntry {
   readonly object: ObjectSchema;
   readonly method: Method;
   /** Attributes of the request by number, with their names. */
-  readonly inputs: ReadonlyMap<number, readonly [name: string, attribute: Attribute]>;
+  readonly inputs: Inputs;
   /** Kind that the call makes. */
   readonly makes: ObjectSchema | undefined;
   /** Name of the attribute that holds what the call makes, destroys or changes. */
@@ -65,7 +74,7 @@ export class MethodTable {
     // a method is of no use when what it must be given cannot be had
     const useful = entries.filter(({ method }) => mandatoryKinds(method).every((kind) => made.has(kind)));
     for (const entry of useful) {
-      this.#methods.set(keyOf(entry.object.id, entry.method.id), entry);
+      this.#methods.set(methodKey(entry.object.id, entry.method.id), entry);
       if (entry.destroys) this.#destroyers.set(entry.object.name, entry);
     }
     const alive = new Set(useful.map((entry) => entry.object));
@@ -73,7 +82,7 @@ export class MethodTable {
   }
 
   find(object: number, method: number): MethodEntry | undefined {
-    return this.#methods.get(keyOf(object, method));
+    return this.#methods.get(methodKey(object, method));
   }
 
   /** What destroys objects of a kind. */
@@ -92,13 +101,10 @@ export class MethodTable {
 }
 
 function entryOf(object: ObjectSchema, name: string, method: Method, serve: Serve): MethodEntry {
-  const inputs = new Map<number, readonly [string, Attribute]>();
   let subject: string | undefined;
   let makes = false;
   let destroys = false;
-  for (const [label, attribute] of Object.entries(method.attributes)) {
-    const { type, direction } = attribute;
-    if (direction === 'in') inputs.set(attribute.id, [label, attribute]);
+  for (const [label, { type }] of Object.entries(method.attributes)) {
     if (type.kind !== 'handle' || type.access === 'read') continue;
     subject = label;
     makes ||= type.access === 'new';
@@ -108,7 +114,7 @@ function entryOf(object: ObjectSchema, name: string, method: Method, serve: Serv
     name: `${object.name}.${name}`,
     object,
     method,
-    inputs,
+    inputs: inputsOf(method),
     makes: makes ? object : undefined,
     subject,
     destroys,
@@ -145,5 +151,3 @@ function mandatoryKinds(method: Method): string[] {
   const wanted = [...handlesOf(method, 'read'), ...handlesOf(method, 'write'), ...handlesOf(method, 'destroy')];
   return wanted.flatMap(({ type, mandatory }) => (mandatory && type.kind === 'handle' ? [type.object] : []));
 }
-
-const keyOf = (object: number, method: number): number => object * 0x1_0000 + method;

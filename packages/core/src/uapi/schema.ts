@@ -264,6 +264,20 @@ export function schemaFaults(objects: readonly ObjectSchema[]): string[] {
   return faults;
 }
 
+/** Attributes of a method's request by number, with their names. */
+export type Inputs = ReadonlyMap<number, readonly [name: string, attribute: Attribute]>;
+
+export function inputsOf(of: Method): Inputs {
+  const inputs = new Map<number, readonly [string, Attribute]>();
+  for (const [name, attribute] of Object.entries(of.attributes)) {
+    if (attribute.direction === 'in') inputs.set(attribute.id, [name, attribute]);
+  }
+  return inputs;
+}
+
+/** One number for a method of an object. */
+export const methodKey = (object: number, of: number): number => object * 0x1_0000 + of;
+
 /** Attributes of a method that are handles with this access. */
 export function handlesOf(of: Method, access: HandleAccess): Attribute[] {
   return Object.values(of.attributes).filter(({ type }) => type.kind === 'handle' && type.access === access);

@@ -14,6 +14,7 @@ import type { MemoryPool } from '../memory/mapped-memory.ts';
 import { WireStack, type WireStackOptions } from '../wire/wire-stack.ts';
 import type { Clock } from './clock.ts';
 import { Driver, SPIN_NS } from './driver.ts';
+import { shutDown } from './shut-down.ts';
 
 /** One address entry of a device to be. */
 export interface LinkPlan {
@@ -124,20 +125,8 @@ export class LiveKernel {
    * @param progress - one step of this device, and of others where they wait for each other
    * @returns whether all was closed in time
    */
-  async shutdown(timeoutNs: Nanos, progress: () => number = () => this.driver.progress()): Promise<boolean> {
-    const end = this.#clock.now() + timeoutNs;
-    this.soft.close(this.#clock.now());
-    this.driver.hold();
-    try {
-      while (!this.soft.quiet()) {
-        if (this.#clock.now() >= end) return false;
-        if (progress() === 0) await pause();
-      }
-      progress(); // what was said last is on its way
-      return true;
-    } finally {
-      this.driver.release();
-    }
+  shutdown(timeoutNs: Nanos, progress: () => number = () => this.driver.progress()): Promise<boolean> {
+    return shutDown(this.soft, this.driver, this.#clock, timeoutNs, progress);
   }
 
   /** Takes the device from the system and closes its wires. */
@@ -177,9 +166,4 @@ function linkOf({ transport, payloadMtu, settings, port }: LinkPlan, { top, live
     localAddress: live.local,
     level: live.level,
   };
-}
-
-/** The event loop takes in what Node's own sockets have, and rests a little. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
 }

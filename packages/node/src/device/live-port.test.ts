@@ -4,6 +4,7 @@ import { DgramWire } from '../wire/dgram-wire.ts';
 import { Clock } from './clock.ts';
 import { Driver, SPIN_NS } from './driver.ts';
 import { LivePort } from './live-port.ts';
+import { shutDown } from './shut-down.ts';
 
 const closing: { close(): void }[] = [];
 afterEach(() => {
@@ -11,7 +12,11 @@ afterEach(() => {
 });
 
 /** A device of which only the steps count, and that is never quiet. */
-async function stub(): Promise<{ port: LivePort; kernel: { steps: number; work: number } }> {
+async function stub(): Promise<{
+  port: LivePort;
+  kernel: { steps: number; work: number };
+  end: (timeoutNs: number) => Promise<boolean>;
+}> {
   const wire = await DgramWire.open(new DmaSpace(), { address: '127.0.0.92', port: 0, peerPort: 0, entropies: 1 });
   const kernel = {
     steps: 0,
@@ -26,16 +31,11 @@ async function stub(): Promise<{ port: LivePort; kernel: { steps: number; work: 
   };
   const device = kernel as unknown as Stepped;
   const clock = new Clock();
-  const port = new LivePort(
-    {} as Session,
-    device,
-    new Driver(device, [wire], clock, SPIN_NS),
-    clock,
-    {} as UserMemory,
-    true,
-  );
+  const driver = new Driver(device, [wire], clock, SPIN_NS);
+  const port = new LivePort({} as Session, driver, clock, {} as UserMemory, true);
+  const end = (timeoutNs: number) => shutDown(device, driver, clock, timeoutNs, () => port.progress());
   closing.push(wire, port);
-  return { port, kernel };
+  return { port, kernel, end };
 }
 
 describe('progress of inline devices in one thread', () => {
@@ -70,18 +70,18 @@ describe('progress of inline devices in one thread', () => {
   });
 
   test('an end that peers do not answer is over when the time is', async () => {
-    const { port } = await stub();
+    const { port, end } = await stub();
     const start = port.now();
-    expect(await port.shutdown(20e6)).toBe(false);
+    expect(await end(20e6)).toBe(false);
     const took = port.now() - start;
     expect(took).toBeGreaterThanOrEqual(20e6);
     expect(took).toBeLessThan(500e6);
   });
 
   test('a device that never rests cannot draw out its end', async () => {
-    const { port, kernel } = await stub();
+    const { port, kernel, end } = await stub();
     kernel.work = 1;
-    expect(await port.shutdown(20e6)).toBe(false);
+    expect(await end(20e6)).toBe(false);
     expect(port.now()).toBeLessThan(1e9);
   });
 });

@@ -1,5 +1,5 @@
 /** The port to a kernel half in this thread: posting and polling drive it, and the event loop when they stop. */
-import type { KernelPort, Message, Nanos, Session, Stepped, UserMemory } from '@verbena/core';
+import type { KernelPort, Message, Nanos, Session, UserMemory } from '@verbena/core';
 import type { Clock } from './clock.ts';
 import type { Driver } from './driver.ts';
 import { Waiters } from './waiters.ts';
@@ -9,7 +9,6 @@ export class LivePort implements KernelPort {
   readonly polls: boolean;
   readonly failure = '';
   readonly #session: Session;
-  readonly #kernel: Stepped;
   readonly #driver: Driver;
   readonly #clock: Clock;
   readonly #waiters: Waiters;
@@ -17,9 +16,8 @@ export class LivePort implements KernelPort {
   /** Busy steps since the neighbours were driven. */
   #alone = 0;
 
-  constructor(session: Session, kernel: Stepped, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
+  constructor(session: Session, driver: Driver, clock: Clock, memory: UserMemory, polls: boolean) {
     this.#session = session;
-    this.#kernel = kernel;
     this.#driver = driver;
     this.#clock = clock;
     this.memory = memory;
@@ -79,39 +77,12 @@ export class LivePort implements KernelPort {
     this.#waiters.wake(handle);
   }
 
-  /**
-   * Ends the device in order: the transport closes what peers hold state for.
-   *
-   * @param timeoutNs - how long peers get to answer
-   * @returns whether all was closed in time
-   */
-  async shutdown(timeoutNs: Nanos): Promise<boolean> {
-    const end = this.#clock.now() + timeoutNs;
-    this.#kernel.close(this.#clock.now());
-    this.#driver.hold();
-    try {
-      while (!this.#kernel.quiet()) {
-        if (this.#clock.now() >= end) return false;
-        if (this.progress() === 0) await pause();
-      }
-      this.progress(); // what was said last is on its way
-      return true;
-    } finally {
-      this.#driver.release();
-    }
-  }
-
   close(): void {
     const place = NEIGHBOURS.indexOf(this.#driver);
     if (place >= 0) NEIGHBOURS.splice(place, 1);
     this.#driver.close();
     this.#waiters.close();
   }
-}
-
-/** The event loop takes in what Node's own sockets have, and rests a little. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** The devices that this thread drives. */

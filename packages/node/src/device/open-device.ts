@@ -106,7 +106,7 @@ async function openInline(plan: DevicePlan, pool: MemoryPool, libc: Libc | undef
   const session = system.session(localCredentials((number) => port?.wake(number)));
   try {
     const memory = new LiveMemory(pool, libc, false);
-    const live = new LivePort(session, kernel.soft, kernel.driver, clock, memory, kernel.polls);
+    const live = new LivePort(session, kernel.driver, clock, memory, kernel.polls);
     port = live;
     return new LiveDevice(live, kernel.device.name, kernel.stacks[0]!.live.local, {
       counters: () => kernel.wireCounters(),
