@@ -189,6 +189,7 @@ VB_SIZE(struct vb_address, 24);
 
 #define VB_DEVICE_QUERY_QP_SEMANTICS 6 /* What a kind of queue pair promises. */
 #define VB_DEVICE_QUERY_QP_SEMANTICS__TYPE 0 /* choice, in: kind of queue pair */
+#define VB_DEVICE_QUERY_QP_SEMANTICS__TYPE__GSI 1u
 #define VB_DEVICE_QUERY_QP_SEMANTICS__TYPE__RC 2u
 #define VB_DEVICE_QUERY_QP_SEMANTICS__TYPE__UC 3u
 #define VB_DEVICE_QUERY_QP_SEMANTICS__TYPE__UD 4u
@@ -279,6 +280,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_QP_CREATE 0 /* Makes a queue pair. */
 #define VB_QP_CREATE__PD 0 /* handle, optional, in: protection domain; devices without protection domains take none */
 #define VB_QP_CREATE__TYPE 1 /* choice, in: kind */
+#define VB_QP_CREATE__TYPE__GSI 1u
 #define VB_QP_CREATE__TYPE__RC 2u
 #define VB_QP_CREATE__TYPE__UC 3u
 #define VB_QP_CREATE__TYPE__UD 4u
@@ -731,8 +733,14 @@ VB_SIZE(struct vb_address, 24);
 #define VB_SEND_SIGNALED 1
 #define VB_SEND_INLINE 2
 #define VB_SEND_QPN 4
+#define VB_SEND_SOLICITED 8
+#define VB_SEND_FENCE 16
+#define VB_SEND_QKEY 32
 
 #define VB_COMPLETION_HAS_IMM 1
+#define VB_COMPLETION_INVALIDATED 2
+#define VB_COMPLETION_GRH 4
+#define VB_COMPLETION_SOLICITED 8
 
 /* A stretch of registered memory. */
 struct vb_segment_entry {
@@ -761,7 +769,8 @@ struct vb_send_entry {
 	uint32_t imm_hi; /* and its high word */
 	uint32_t index; /* index in the address table of the job */
 	uint32_t qpn; /* queue pair number instead of the address’s */
-	uint8_t reserved0[8]; /* reserved, zero */
+	uint32_t operand_lo; /* value to swap in, low word; of a datagram the queue key */
+	uint32_t operand_hi; /* and its high word */
 	uint8_t payload[64]; /* segments or inline bytes */
 } __attribute__((packed));
 VB_SIZE(struct vb_send_entry, 128);

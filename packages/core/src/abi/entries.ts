@@ -10,7 +10,8 @@ import { pad, struct, u16, u32 } from './struct.ts';
  * A send request. Four segments or the inline bytes follow at {@link PAYLOAD_AT}.
  *
  * BIND_MW: `index` is the number of the window, `rkey` its new key, `remote` the length of the part, `immLo` the rights;
- * the first segment names the region and where the part begins. LOCAL_INV: `rkey` is the key that ends.
+ * the first segment names the region and where the part begins. LOCAL_INV, SEND_WITH_INV: `rkey` is the key that ends.
+ * ATOMIC_CMP_AND_SWP: `imm` is what is expected, `operand` what replaces it; ATOMIC_FETCH_AND_ADD: `imm` is added.
  */
 export const SendEntry = struct('SendEntry', 128, {
   opcode: u16('one of WorkOpcode'),
@@ -29,7 +30,8 @@ export const SendEntry = struct('SendEntry', 128, {
   immHi: u32('and its high word'),
   index: u32('index in the address table of the job'),
   qpn: u32('queue pair number instead of the address’s'),
-  _reserved: pad(8),
+  operandLo: u32('value to swap in, low word; of a datagram the queue key'),
+  operandHi: u32('and its high word'),
   _payload: pad(64, 'segments or inline bytes'),
 });
 
@@ -69,8 +71,9 @@ export const CompletionEntry = struct('CompletionEntry', 64, {
   _reserved: pad(12),
 });
 
-export const SendFlag = { SIGNALED: 1, INLINE: 2, QPN: 4 } as const;
-export const CompletionFlag = { HAS_IMM: 1 } as const;
+export const SendFlag = { SIGNALED: 1, INLINE: 2, QPN: 4, SOLICITED: 8, FENCE: 16, QKEY: 32 } as const;
+/** INVALIDATED: the peer ended access under the key in `imm`. GRH: 40 bytes of routing header stand in front of the data. */
+export const CompletionFlag = { HAS_IMM: 1, INVALIDATED: 2, GRH: 4, SOLICITED: 8 } as const;
 
 /** Where segments or inline bytes start in an entry. */
 export const PAYLOAD_AT = 64;

@@ -6,7 +6,7 @@
 import type { QpState } from '../uapi/objects/qp.ts';
 
 /** Kinds whose rules the core knows; a DRIVER queue pair has its driver's. */
-export type QpKind = 'RC' | 'UC' | 'UD' | 'RU';
+export type QpKind = 'RC' | 'UC' | 'UD' | 'GSI' | 'RU';
 
 /** An attribute of QP.MODIFY. */
 export type QpAttribute =
@@ -99,6 +99,25 @@ const CONNECTED = [
   step('RTS', 'SQD', [], ['sqdNotify']),
 ];
 
+/** Datagram kinds. GSI is the one that connection managers meet on. */
+const DATAGRAMS: QpKindRules = {
+  initial: 'RESET',
+  connected: false,
+  failed: 'SQE',
+  without: [],
+  steps: [
+    step('RESET', 'INIT', DATAGRAM),
+    step('INIT', 'INIT', [], DATAGRAM),
+    step('INIT', 'RTR', [], ['pkeyIndex', 'qkey']),
+    step('RTR', 'RTS', ['sqPsn'], ['currentState', 'qkey']),
+    step('RTS', 'RTS', [], ['currentState', 'qkey']),
+    step('RTS', 'SQD', [], ['sqdNotify']),
+    step('SQD', 'RTS', [], ['currentState', 'qkey']),
+    step('SQD', 'SQD', [], ['pkeyIndex', 'qkey']),
+    step('SQE', 'RTS', [], ['currentState', 'qkey']),
+  ],
+};
+
 export const QP_KINDS: Readonly<Record<QpKind, QpKindRules>> = {
   RC: {
     initial: 'RESET',
@@ -142,23 +161,8 @@ export const QP_KINDS: Readonly<Record<QpKind, QpKindRules>> = {
       step('SQE', 'RTS', [], ['currentState', 'accessFlags']),
     ],
   },
-  UD: {
-    initial: 'RESET',
-    connected: false,
-    failed: 'SQE',
-    without: [],
-    steps: [
-      step('RESET', 'INIT', DATAGRAM),
-      step('INIT', 'INIT', [], DATAGRAM),
-      step('INIT', 'RTR', [], ['pkeyIndex', 'qkey']),
-      step('RTR', 'RTS', ['sqPsn'], ['currentState', 'qkey']),
-      step('RTS', 'RTS', [], ['currentState', 'qkey']),
-      step('RTS', 'SQD', [], ['sqdNotify']),
-      step('SQD', 'RTS', [], ['currentState', 'qkey']),
-      step('SQD', 'SQD', [], ['pkeyIndex', 'qkey']),
-      step('SQE', 'RTS', [], ['currentState', 'qkey']),
-    ],
-  },
+  UD: DATAGRAMS,
+  GSI: DATAGRAMS,
   RU: {
     initial: 'RTS',
     connected: false,

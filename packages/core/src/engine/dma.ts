@@ -76,10 +76,14 @@ export class DmaSpace {
    * @returns false when the region is gone or too short; nothing was written then
    */
   place(region: number, offset: number, packet: Packet, at: number, length: number): boolean {
+    return this.store(region, offset, packet.bytes, at, length);
+  }
+
+  /** The same for bytes that an engine made. */
+  store(region: number, offset: number, source: Uint8Array, at: number, length: number): boolean {
     if (length === 0) return true;
     const found = this.target(region);
     if (found === undefined) return false;
-    const source = packet.bytes;
     if (found.remote !== undefined) {
       if (offset > (found.length ?? 0) - length) return false;
       return found.remote.write((found.base ?? 0) + offset, source, at, length);

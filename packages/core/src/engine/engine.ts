@@ -7,6 +7,7 @@
 import type { Counters } from '../base/counters.ts';
 import type { DmaSpace } from './dma.ts';
 import type { Packet } from './packet.ts';
+import type { Seal } from './seal.ts';
 import type { Nanos } from './time.ts';
 import type { CompletionRecord, Reach, ReceiveWork, SendWork } from './work.ts';
 
@@ -23,15 +24,54 @@ export interface Services {
   completeSend(qp: number, signaled: boolean, completion: CompletionRecord): void;
   /** Finishes one receive, or reports a write with immediate data. */
   completeReceive(qp: number, completion: CompletionRecord): void;
+  /** Ends remote access under a key that a peer names in a SEND with invalidate. @returns false when there is no such key */
+  invalidate(qp: number, keyLo: number, keyHi: number): boolean;
+  /** The queue pair failed, and no completion says so: raises one of `QpFault`, and takes it to ERR when the step ends. */
+  fail(qp: number, fault: number): void;
+  /** Writes the {@link GRH_BYTES} that a datagram receiver finds in front of its data: from whom to whom. */
+  route(path: number, into: Uint8Array): void;
   /** Asynchronous events: the number of an `EVENTS` row and the object that it is about. */
   raise(event: number, object: number): void;
   /** Seeded by the host, uniform in [0, 1). */
   random(): number;
 }
 
+/** Bytes of a global routing header in front of a received datagram. @spec verbs/3.5 */
+export const GRH_BYTES = 40;
+
+/** What QP.MODIFY told a queue pair, as numbers of the user API; 0 for what its kind has not. @spec verbs/2.3 */
+export interface QueuePairAttributes {
+  /** Payload bytes of a full packet to the peer. */
+  pathMtu: number;
+  /** First PSN to expect, and to send. */
+  rqPsn: number;
+  sqPsn: number;
+  /** 4.096 µs · 2^n; 0 for never. */
+  timeout: number;
+  retryCount: number;
+  /** 7: for ever. */
+  rnrRetry: number;
+  /** Code of the wait that a peer is told while there is no receive. */
+  minRnrTimer: number;
+  /** Reads and atomics under way at a time, as requester and as responder. */
+  maxRdAtomic: number;
+  maxDestRdAtomic: number;
+  pkeyIndex: number;
+  qkey: number;
+}
+
+export const noAttributes = (): QueuePairAttributes => ({
+  ...{ pathMtu: 0, rqPsn: 0, sqPsn: 0, timeout: 0, retryCount: 0, rnrRetry: 0, minRnrTimer: 0 },
+  ...{ maxRdAtomic: 0, maxDestRdAtomic: 0, pkeyIndex: 0, qkey: 0 },
+});
+
 /** What an engine must know about a queue pair. Numbers are handles of the device. */
 export interface QueuePairConfig {
   readonly qp: number;
+  /** Kind: RC, UC, UD, GSI, RU. */
+  readonly type: string;
+  /** Belongs to the device, which changes it before `modifyQueuePair`. */
+  readonly attributes: Readonly<QueuePairAttributes>;
   /** The number that peers use. UET: bit 31 absolute, 23..12 resource index, 11..0 PIDonFEP. */
   readonly qpn: number;
   readonly pd: number;
@@ -61,6 +101,8 @@ export interface Engine {
 
   /** @returns '' or why the queue pair is refused */
   addQueuePair(now: Nanos, config: QueuePairConfig): string;
+  /** Its attributes changed, or it may send from now on; a doorbell follows. Engines that take nothing from them have none. */
+  modifyQueuePair?(now: Nanos, config: QueuePairConfig): void;
   /** Flushes what is queued, gives up what is in flight. Afterwards the number is unknown to the engine. */
   removeQueuePair(now: Nanos, qp: number): void;
   /** Makes a job known (BAD_JOB_ID otherwise). Calls nest. */
@@ -102,6 +144,8 @@ export interface TransportLimits {
   readonly maxJobs: number;
   /** Largest job id. */
   readonly maxJobId: number;
+  /** Reads and atomics of one queue pair under way at a time, in each direction; 16 when left out. */
+  readonly maxRdAtomic?: number;
 }
 
 /** Capabilities as data: absent is not the same as failing. */
@@ -109,13 +153,23 @@ export interface TransportAttributes {
   /** Type of the address table entries that choose this transport, as `ibv_devinfo` prints it. */
   readonly addressType: string;
   readonly queuePairTypes: readonly string[];
-  readonly operations: readonly ('send' | 'write' | 'write-imm' | 'read')[];
+  readonly operations: readonly Operation[];
+  /** Bits of immediate data, 32 or 64, and of remote keys, at most 48. */
+  readonly immediateBits: number;
+  readonly keyBits: number;
+  /** Packets name the job they belong to. Without that, a queue pair's peer belongs to the job of the queue pair. */
+  readonly jobsOnWire: boolean;
+  /** The payload sizes that packets can have, where not every size will do; ascending, bytes. */
+  readonly payloadMtus?: readonly number[];
   readonly ordering: readonly ('ordered' | 'unordered')[];
   readonly reliable: boolean;
   readonly limits: TransportLimits;
   /** Settings with default value, unit and text. */
   readonly settings: readonly Setting[];
 }
+
+/** What work requests can ask for. */
+export type Operation = 'send' | 'send-inv' | 'write' | 'write-imm' | 'read' | 'cmp-swap' | 'fetch-add';
 
 export interface Setting {
   readonly name: string;
@@ -141,6 +195,8 @@ export interface Transport {
   readonly headerBytes: number;
   readonly attributes: TransportAttributes;
   readonly drops: readonly DropReason[];
+  /** What hosts put behind each packet, and check before an engine sees it. A simulated link needs none. */
+  readonly seal?: Seal;
   /** Assigns a queue pair number that `addQueuePair` will accept. */
   assignQpn(used: (qpn: number) => boolean, random: () => number, pidOfPd: number | undefined): number;
   createEngine(services: Services, config: EngineConfig): Engine;

@@ -22,6 +22,10 @@ export class Packet {
   ecn = 0;
   /** A switch cut the payload off. */
   trimmed = false;
+  /** Received: the seal does not fit the bytes. */
+  damaged = false;
+  /** Transmitted: zeros behind the payload, bytes. Received: they are part of the packet. */
+  padding = 0;
   /** Transmitted: belongs to the control class (acknowledgements and the like), not to the data class. */
   control = false;
   /** Transmitted: number of payload slices in use, at most {@link MAX_SLICES}. */
@@ -44,6 +48,8 @@ export class Packet {
     this.entropy = 0;
     this.ecn = 0;
     this.trimmed = false;
+    this.damaged = false;
+    this.padding = 0;
     this.control = false;
     this.slices = 0;
   }
@@ -64,7 +70,7 @@ export class Packet {
     this.sliceLength[i] = length;
   }
 
-  /** Bytes of payload that the slices name. */
+  /** Bytes of payload that the slices name, without padding. */
   payloadLength(): number {
     let sum = 0;
     for (let i = 0; i < this.slices; i++) sum += this.sliceLength[i]!;

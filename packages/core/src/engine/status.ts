@@ -86,10 +86,16 @@ export const WorkOpcode = {
   SEND: 2,
   SEND_WITH_IMM: 3,
   RDMA_READ: 4,
+  /** Compares eight bytes with one value, and swaps them for another if they are equal; what was there comes back. */
+  ATOMIC_CMP_AND_SWP: 5,
+  /** Adds to eight bytes; what was there comes back. */
+  ATOMIC_FETCH_AND_ADD: 6,
   /** Ends remote access through a window. Done by the device itself, like BIND_MW: no engine sees it. */
   LOCAL_INV: 7,
   /** Opens a window on a part of a region. */
   BIND_MW: 8,
+  /** SEND that ends access under a key of the receiver. */
+  SEND_WITH_INV: 9,
 } as const;
 
 /** Opcodes of completions. @spec verbs/3.5 */
@@ -97,6 +103,8 @@ export const CompletionOpcode = {
   SEND: 0,
   RDMA_WRITE: 1,
   RDMA_READ: 2,
+  COMP_SWAP: 3,
+  FETCH_ADD: 4,
   BIND_MW: 5,
   LOCAL_INV: 6,
   RECV: 128,
@@ -105,6 +113,9 @@ export const CompletionOpcode = {
 
 /** Rights of a memory region. @spec verbs/1.3 */
 export const Access = { LOCAL_WRITE: 1, REMOTE_WRITE: 2, REMOTE_READ: 4, REMOTE_ATOMIC: 8, MW_BIND: 16 } as const;
+
+/** What a queue pair fails of when no completion says so: numbers of `EVENTS` rows. */
+export const QpFault = { FATAL: 1, REQUEST: 2, ACCESS: 3 } as const;
 
 /** Why a remote access is refused; each transport has its own wire code for it. */
 export const AccessFault = { NONE: 0, NO_KEY: 1, WRONG_JOB: 2, NO_RIGHT: 3, OUT_OF_BOUNDS: 4 } as const;

@@ -52,6 +52,10 @@ export class SendWork {
   /** One of `WorkOpcode`. */
   opcode = 0;
   signaled = true;
+  /** The peer's program is to be woken. */
+  solicited = false;
+  /** Begins when the reads and atomics before it are done. */
+  fence = false;
   /** Other than SUCCESS: the request is locally wrong and must only be completed, in order. */
   status = 0;
   /** Total bytes, 0 to 2^32-1. */
@@ -71,6 +75,13 @@ export class SendWork {
   remoteOffsetHi = 0;
   immLo = 0;
   immHi = 0;
+  /** CMP_AND_SWP: what is expected; FETCH_AND_ADD: what is added. */
+  compareAddLo = 0;
+  compareAddHi = 0;
+  swapLo = 0;
+  swapHi = 0;
+  /** Queue key of a datagram. */
+  qkey = 0;
 }
 
 /** A request as it goes over a wire, for one part of the message: what the peer must know of it, and who asks. */
@@ -138,6 +149,12 @@ export class CompletionRecord {
   opcode = 0;
   byteLength = 0;
   hasImm = false;
+  /** The peer ended remote access under a key, which stands in `immLo` and `immHi`. */
+  hasInvalidated = false;
+  /** A routing header stands in front of the data; `byteLength` counts it. */
+  hasGrh = false;
+  /** The peer asked to wake the program. */
+  solicited = false;
   immLo = 0;
   immHi = 0;
   /** Peer's queue pair number where known. */

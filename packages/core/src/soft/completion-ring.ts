@@ -26,7 +26,11 @@ export class CompletionRing {
     idHi.set(view, at, from.wrIdHi);
     status.set(view, at, from.status);
     opcode.set(view, at, from.opcode);
-    flags.set(view, at, from.hasImm ? CompletionFlag.HAS_IMM : 0);
+    let flag: number = from.hasImm ? CompletionFlag.HAS_IMM : 0;
+    if (from.hasInvalidated) flag |= CompletionFlag.INVALIDATED;
+    if (from.hasGrh) flag |= CompletionFlag.GRH;
+    if (from.solicited) flag |= CompletionFlag.SOLICITED;
+    flags.set(view, at, flag);
     byteLength.set(view, at, from.byteLength);
     immLo.set(view, at, from.immLo);
     immHi.set(view, at, from.immHi);

@@ -14,6 +14,7 @@ import { EventValue } from '../device/events.ts';
 import type { DmaSpace } from '../engine/dma.ts';
 import type { Services, TransportAttributes } from '../engine/engine.ts';
 import { Access, AccessFault, CompletionOpcode, Status, WorkOpcode } from '../engine/status.ts';
+import type { PeerAddress, WireHost } from '../engine/wire-host.ts';
 import {
   CompletionRecord,
   MAX_INLINE,
@@ -35,10 +36,11 @@ import {
 } from './objects.ts';
 import type { Publisher } from './publisher.ts';
 import type { Registry } from './registry.ts';
+import { writeRoutingHeader } from './routing-header.ts';
 import { BindWork, bindWindow, invalidateKey } from './windows.ts';
 
 const { opcode, flags, inlineLength, jobKey, address, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
-const { remoteLo, remoteHi, immLo, immHi, index, qpn } = SendEntry.fields;
+const { remoteLo, remoteHi, immLo, immHi, index, qpn, operandLo, operandHi } = SendEntry.fields;
 const sendSegments = SendEntry.fields.segments;
 const receiveSegments = ReceiveEntry.fields.segments;
 const receiveIdLo = ReceiveEntry.fields.idLo;
@@ -52,7 +54,10 @@ export class DataPath implements Services {
   readonly #counters: Counters;
   readonly #device: () => Device | undefined;
   readonly #maxMessage: number;
-  readonly #needsJob: boolean;
+  /** Packets name jobs, so requests must. */
+  readonly #jobsOnWire: boolean;
+  readonly #immediateBits: number;
+  readonly #place: Place;
   readonly #publisher: Publisher;
   readonly #flushed = new CompletionRecord();
   readonly #done = new CompletionRecord();
@@ -66,6 +71,7 @@ export class DataPath implements Services {
     device: () => Device | undefined,
     publisher: Publisher,
     attributes: TransportAttributes,
+    place: Place,
   ) {
     this.#registry = registry;
     this.dma = dma;
@@ -74,7 +80,9 @@ export class DataPath implements Services {
     this.#device = device;
     this.#publisher = publisher;
     this.#maxMessage = attributes.limits.maxMessageBytes;
-    this.#needsJob = attributes.limits.maxJobId > 0;
+    this.#jobsOnWire = attributes.jobsOnWire && attributes.limits.maxJobId > 0;
+    this.#immediateBits = attributes.immediateBits;
+    this.#place = place;
   }
 
   takeSend(handle: number, into: SendWork): boolean {
@@ -84,7 +92,7 @@ export class DataPath implements Services {
     const { view } = ring;
     let at = qp.sends.take();
     let code = at < 0 ? 0 : opcode.get(view, at);
-    if (code > WorkOpcode.RDMA_READ && at >= 0) {
+    if (at >= 0 && this.#isOwn(qp, code)) {
       // what the device does itself is done here, in its turn; a program that posts on and on is left at some point
       for (let done = 0; this.#isOwn(qp, code); done++) {
         this.#doOwn(qp, code, view, at);
@@ -102,6 +110,8 @@ export class DataPath implements Services {
     into.wrIdHi = idHi.get(view, at);
     into.opcode = code;
     into.signaled = qp.signalAll || (flag & SendFlag.SIGNALED) !== 0;
+    into.solicited = (flag & SendFlag.SOLICITED) !== 0;
+    into.fence = (flag & SendFlag.FENCE) !== 0;
     into.rkeyLo = rkeyLo.get(view, at);
     into.rkeyHi = rkeyHi.get(view, at);
     into.remoteOffsetLo = remoteLo.get(view, at);
@@ -111,20 +121,22 @@ export class DataPath implements Services {
     into.status = Status.SUCCESS;
     into.length = 0;
     into.segments.clear();
-    if (code > WorkOpcode.RDMA_READ || ((1 << code) & qp.opcodes) === 0) {
+    if (code > WorkOpcode.SEND_WITH_INV || ((1 << code) & qp.opcodes) === 0) {
       if (code > WorkOpcode.RDMA_READ) into.opcode = WorkOpcode.SEND; // the record goes on with an opcode that exists
       into.status = Status.LOC_QP_OP_ERR;
     }
+    this.#takeOperands(qp, into, view, at, flag);
     this.#address(qp, into, view, at, flag);
     if (into.status !== Status.SUCCESS) return true;
     if ((flag & SendFlag.INLINE) !== 0) {
       this.#takeInline(into, ring.bytes, at, inlineLength.get(view, at));
     } else {
-      const rights = into.opcode === WorkOpcode.RDMA_READ ? Access.LOCAL_WRITE : 0;
+      const rights = ((1 << into.opcode) & FETCHING) !== 0 ? Access.LOCAL_WRITE : 0;
       into.status = this.#takeSegments(qp.pd, into.segments, view, at, sendSegments.get(view, at), rights);
       if (into.status === Status.SUCCESS) {
         into.length = into.segments.total();
-        if (into.length > this.#maxMessage) into.status = Status.LOC_LEN_ERR;
+        const most = ((1 << into.opcode) & ATOMICS) !== 0 ? ATOMIC_BYTES : this.#maxMessage;
+        if (into.length > most || (most === ATOMIC_BYTES && into.length < most)) into.status = Status.LOC_LEN_ERR;
       }
     }
     return true;
@@ -192,8 +204,11 @@ export class DataPath implements Services {
     return AccessFault.NONE;
   }
 
-  /** The same number at another address entry is another job. */
+  /** The same number at another address entry is another job. Where packets do not say, a peer is of its queue pair's job. */
   #isOfJob({ jobKey }: SoftRegion, access: Reach): boolean {
+    if (!this.#jobsOnWire) {
+      return jobKey !== undefined && this.#registry.qps.get(access.qp)?.jobKey?.job === jobKey.job;
+    }
     return jobKey !== undefined && jobKey.job.id === access.jobId && jobKey.job.link.data === this;
   }
 
@@ -206,7 +221,7 @@ export class DataPath implements Services {
   /** A connected queue pair fails with the first access that it must refuse. */
   #refuse({ qp: handle }: Reach, fault: number): number {
     const qp = this.#registry.qps.get(handle);
-    if (qp === undefined || qp.peerPath === 0) return fault;
+    if (qp === undefined || qp.peerPath === 0 || qp.rules.failed !== 'ERR') return fault;
     this.raise(EventValue.QP_ACCESS_ERR, handle);
     this.#publisher.doom(qp);
     return fault;
@@ -234,6 +249,25 @@ export class DataPath implements Services {
     if (qp.counters !== undefined) count(qp.counters, completion);
     this.#complete(qp, qp.recvCq, completion);
     if (completion.status !== Status.SUCCESS && qp.peerPath !== 0) this.#publisher.doom(qp);
+  }
+
+  invalidate(handle: number, keyLo: number, keyHi: number): boolean {
+    const qp = this.#registry.qps.get(handle);
+    return qp !== undefined && invalidateKey(this.#registry, qp, keyLo, keyHi) === Status.SUCCESS;
+  }
+
+  fail(handle: number, fault: number): void {
+    const qp = this.#registry.qps.get(handle);
+    if (qp === undefined || qp.doomed !== '') return;
+    this.raise(fault, handle);
+    this.#publisher.doom(qp);
+  }
+
+  route(path: number, into: Uint8Array): void {
+    const { wire, localAddress } = this.#place;
+    const peer = wire.peer(path);
+    if (peer === undefined) into.fill(0);
+    else writeRoutingHeader(peer.address, localAddress.address, into);
   }
 
   /** Raises SQ_DRAINED when it is asked for and nothing is under way. */
@@ -275,7 +309,7 @@ export class DataPath implements Services {
       const { view } = qp.sends.ring;
       flushed.wrIdLo = idLo.get(view, at);
       flushed.wrIdHi = idHi.get(view, at);
-      flushed.opcode = completionOpcode(opcode.get(view, at));
+      flushed.opcode = COMPLETES_AS[opcode.get(view, at)] ?? CompletionOpcode.SEND;
       qp.sends.retire();
       if (qp.counters !== undefined) count(qp.counters, flushed);
       this.#complete(qp, qp.sendCq, flushed);
@@ -378,9 +412,10 @@ export class DataPath implements Services {
       into.remoteQpn = qp.peerQpn;
       return;
     }
-    if (key !== undefined && key.pd === qp.pd && key.job.link === qp.link) into.jobId = key.job.id;
-    else if (keyValue !== 0) into.status = Status.LOC_ACCESS_ERR;
-    else if (this.#needsJob) into.status = Status.LOC_QP_OP_ERR;
+    if (key !== undefined && key.pd === qp.pd && (key.job.link === qp.link || !this.#jobsOnWire)) {
+      into.jobId = key.job.id;
+    } else if (keyValue !== 0) into.status = Status.LOC_ACCESS_ERR;
+    else if (this.#jobsOnWire) into.status = Status.LOC_QP_OP_ERR;
     if (handle !== 0) {
       const to = this.#registry.addresses.get(handle);
       if (to !== undefined && to.pd === qp.pd && to.link === qp.link) {
@@ -395,8 +430,22 @@ export class DataPath implements Services {
     if (into.path === 0 && into.status === Status.SUCCESS) into.status = Status.LOC_QP_OP_ERR;
   }
 
+  /** What only some opcodes have. */
+  #takeOperands(qp: SoftQueuePair, into: SendWork, view: DataView, at: number, flag: number): void {
+    const bit = 1 << into.opcode;
+    into.qkey = (flag & SendFlag.QKEY) !== 0 ? operandLo.get(view, at) : qp.attributes.qkey;
+    if ((bit & ATOMICS) !== 0) {
+      into.compareAddLo = into.immLo;
+      into.compareAddHi = into.immHi;
+      into.swapLo = operandLo.get(view, at);
+      into.swapHi = operandHi.get(view, at);
+    } else if ((bit & IMMEDIATES) !== 0 && this.#immediateBits === 32 && into.immHi !== 0) {
+      into.status = Status.LOC_QP_OP_ERR;
+    }
+  }
+
   #takeInline(into: SendWork, bytes: Uint8Array, at: number, length: number): void {
-    if (into.opcode === WorkOpcode.RDMA_READ) into.status = Status.LOC_QP_OP_ERR;
+    if (((1 << into.opcode) & FETCHING) !== 0) into.status = Status.LOC_QP_OP_ERR;
     else if (length > MAX_INLINE) into.status = Status.LOC_LEN_ERR;
     if (into.status !== Status.SUCCESS || length === 0) return;
     const room = this.dma.target(into.inlineRegion)?.bytes;
@@ -445,31 +494,44 @@ export function wakeReader({ object }: SoftCompletionQueue): void {
 /** Counts what has completed; a flushed request is an error. */
 function count(counters: readonly (SoftCounter | undefined)[], completion: CompletionRecord): void {
   const { opcode: done, status } = completion;
-  const counter = done >= CompletionOpcode.RECV ? counters[CounterSlot.RECV] : counters[done];
+  const slot = done >= CompletionOpcode.RECV ? CounterSlot.RECV : done;
+  const counter = slot === done && done > CompletionOpcode.RDMA_READ ? undefined : counters[slot];
   if (counter === undefined) return;
   if (status !== Status.SUCCESS) counter.errors++;
   else counter.successes += counter.unit === 'bytes' ? completion.byteLength : 1;
 }
 
-function completionOpcode(work: number): number {
-  if (work === WorkOpcode.RDMA_READ) return CompletionOpcode.RDMA_READ;
-  if (work === WorkOpcode.BIND_MW) return CompletionOpcode.BIND_MW;
-  if (work === WorkOpcode.LOCAL_INV) return CompletionOpcode.LOCAL_INV;
-  return work === WorkOpcode.RDMA_WRITE || work === WorkOpcode.RDMA_WRITE_WITH_IMM
-    ? CompletionOpcode.RDMA_WRITE
-    : CompletionOpcode.SEND;
+/** Where a device is on the network, and its peers are. */
+interface Place {
+  readonly wire: WireHost;
+  readonly localAddress: PeerAddress;
 }
 
 /** Bit n: work opcode n can be posted to queue pairs of a kind. */
 export function opcodesOf({ operations }: TransportAttributes, kind: string, immediates: boolean): number {
   let bits = 0;
   if (operations.includes('send')) bits |= (1 << WorkOpcode.SEND) | (1 << WorkOpcode.SEND_WITH_IMM);
-  if (kind === 'UD') return immediates ? bits : bits & ~IMMEDIATES;
+  if (kind === 'UD' || kind === 'GSI') return immediates ? bits : bits & ~IMMEDIATES;
   if (operations.includes('write')) bits |= 1 << WorkOpcode.RDMA_WRITE;
   if (operations.includes('write-imm')) bits |= 1 << WorkOpcode.RDMA_WRITE_WITH_IMM;
-  if (operations.includes('read') && kind !== 'UC') bits |= 1 << WorkOpcode.RDMA_READ;
+  if (kind !== 'UC') {
+    if (operations.includes('read')) bits |= 1 << WorkOpcode.RDMA_READ;
+    if (operations.includes('send-inv')) bits |= 1 << WorkOpcode.SEND_WITH_INV;
+    if (operations.includes('cmp-swap')) bits |= 1 << WorkOpcode.ATOMIC_CMP_AND_SWP;
+    if (operations.includes('fetch-add')) bits |= 1 << WorkOpcode.ATOMIC_FETCH_AND_ADD;
+  }
   bits |= (1 << WorkOpcode.BIND_MW) | (1 << WorkOpcode.LOCAL_INV);
   return immediates ? bits : bits & ~IMMEDIATES;
 }
 
 const IMMEDIATES = (1 << WorkOpcode.SEND_WITH_IMM) | (1 << WorkOpcode.RDMA_WRITE_WITH_IMM);
+/** Bits of opcodes, by what they have in common. */
+const ATOMICS = (1 << WorkOpcode.ATOMIC_CMP_AND_SWP) | (1 << WorkOpcode.ATOMIC_FETCH_AND_ADD);
+const FETCHING = (1 << WorkOpcode.RDMA_READ) | ATOMICS;
+const ATOMIC_BYTES = 8;
+/** By work opcode. */
+const COMPLETES_AS: readonly number[] = [
+  ...[CompletionOpcode.RDMA_WRITE, CompletionOpcode.RDMA_WRITE, CompletionOpcode.SEND, CompletionOpcode.SEND],
+  ...[CompletionOpcode.RDMA_READ, CompletionOpcode.COMP_SWAP, CompletionOpcode.FETCH_ADD],
+  ...[CompletionOpcode.LOCAL_INV, CompletionOpcode.BIND_MW, CompletionOpcode.SEND],
+];

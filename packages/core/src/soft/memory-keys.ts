@@ -1,7 +1,12 @@
-/** Remote keys: 48 random bits, or chosen by the program, unique within a protection domain. @spec uet:ses/5.1 */
+/**
+ * Remote keys: as many random bits as every transport of the device can carry, or chosen by the program; unique within a
+ * protection domain.
+ * @spec uet:ses/5.1
+ */
 import { VerbsError } from '../base/verbs-error.ts';
 import type { Call } from '../device/call.ts';
 import type { KernelParts } from './kernel-parts.ts';
+import type { Link } from './link.ts';
 import type { SoftPd, SoftRegion, SoftWindow } from './objects.ts';
 
 export interface KeyWords {
@@ -10,10 +15,12 @@ export interface KeyWords {
 }
 
 /** An unused key of the domain that nobody can guess. */
-export function randomKey({ host, registry }: KernelParts, pd: SoftPd): KeyWords {
+export function randomKey({ host, registry, links }: KernelParts, pd: SoftPd): KeyWords {
+  const upper = 2 ** (keyBits(links) - 32) - 1;
   for (;;) {
     host.randomWords(words);
-    const made = { lo: words[0]!, hi: words[1]! & 0xffff };
+    const made = { lo: words[0]!, hi: words[1]! & upper };
+    if (made.lo === 0 && made.hi === 0) continue; // programs take 0 for none
     if (registry.keys.get(pd.handle, made.lo, made.hi) === 0) return made;
   }
 }
@@ -21,14 +28,15 @@ export function randomKey({ host, registry }: KernelParts, pd: SoftPd): KeyWords
 /**
  * The key that a program asks for, checked.
  *
- * @throws VerbsError `EINVAL` 2^48 or more · `EEXIST` taken in the domain
+ * @throws VerbsError `EINVAL` more bits than the transports carry · `EEXIST` taken in the domain
  */
-export function chosenKey({ registry }: KernelParts, call: Call, pd: SoftPd, key: bigint): KeyWords {
+export function chosenKey({ registry, links }: KernelParts, call: Call, pd: SoftPd, key: bigint): KeyWords {
   const given = `key 0x${key.toString(16)}`;
-  if (key >> 48n !== 0n) {
-    throw new VerbsError('EINVAL', call.name, 'the upper 16 bits of a memory key are reserved', {
+  const bits = keyBits(links);
+  if (key >> BigInt(bits) !== 0n) {
+    throw new VerbsError('EINVAL', call.name, `a memory key of this device has ${bits} bits`, {
       given,
-      try: 'a key below 2^48',
+      try: `a key below 2^${bits}`,
     });
   }
   const chosen = { lo: Number(key & 0xffff_ffffn), hi: Number(key >> 32n) };
@@ -40,5 +48,8 @@ export function chosenKey({ registry }: KernelParts, call: Call, pd: SoftPd, key
 }
 
 export const keyOf = ({ keyLo, keyHi }: SoftRegion | SoftWindow): bigint => (BigInt(keyHi) << 32n) | BigInt(keyLo);
+
+const keyBits = (links: readonly Link[]): number =>
+  links.reduce((least, { transport }) => Math.min(least, transport.attributes.keyBits), 48);
 
 const words = new Uint32Array(2);

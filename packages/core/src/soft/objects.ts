@@ -7,6 +7,7 @@ import type { DeviceContext } from '../device/device-context.ts';
 import type { DeviceObject } from '../device/device-object.ts';
 import type { QpKindRules } from '../device/qp-transitions.ts';
 import type { DmaTarget } from '../engine/dma.ts';
+import type { QueuePairAttributes } from '../engine/engine.ts';
 import type { Nanos } from '../engine/time.ts';
 import type { QpState } from '../uapi/objects/qp.ts';
 import type { Row } from '../uapi/rows.ts';
@@ -166,6 +167,8 @@ export interface SoftQueuePair {
   readonly sourceId: number;
   /** What it promises: for queries. */
   readonly semantics: Row;
+  /** Those that its engine must know. */
+  readonly attributes: QueuePairAttributes;
   /** Attributes that MODIFY set, by name. */
   readonly modified: Map<string, number | string>;
   /** Bit n: work opcode n may be posted. */

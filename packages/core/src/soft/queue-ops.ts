@@ -35,7 +35,7 @@ import {
 import type { Publisher } from './publisher.ts';
 import { modifyQueuePair, queryQueuePair } from './queue-pair-modify.ts';
 import { chooseRuQpn, pidOf } from './queue-pair-number.ts';
-import { ALL_ACCESS, enterState, leave, setAccess } from './queue-pair-states.ts';
+import { ALL_ACCESS, enterState, leave, newAttributes, setAccess } from './queue-pair-states.ts';
 import { chooseSemantics, kindOf } from './semantics.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -54,6 +54,13 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
     const taken = (candidate: number) => link.numbers.has(candidate & NUMBER_BITS);
     if (type === 'RU') {
       return chooseRuQpn({ pd, qpn, hasJobKey, taken, pids: registry.pids }, transport, data.random);
+    }
+    if (type === 'GSI') {
+      if (!taken(GSI_QPN)) return GSI_QPN;
+      throw new VerbsError('EEXIST', call.name, 'another connection manager has this address entry', {
+        object: `address entry ${link.index}`,
+        try: 'another address entry, or close the other one',
+      });
     }
     const chosen = qpn ?? transport.assignQpn(taken, data.random, undefined);
     if (chosen >= 0 && !taken(chosen)) return chosen >>> 0;
@@ -81,7 +88,7 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
           throw missing(call, 'sendCq, recvCq', 'completion queues');
         const pd = stateOf<SoftPd>(input.pd);
         const jobKey = input.jobKey === undefined ? undefined : stateOf<SoftJobKey>(input.jobKey);
-        if (jobKey !== undefined && jobKey.job.link !== link) {
+        if (jobKey !== undefined && jobKey.job.link !== link && link.transport.attributes.jobsOnWire) {
           throw new VerbsError('EINVAL', call.name, 'the job belongs to another address entry', {
             given: `job ${jobKey.job.id} of entry ${jobKey.job.link.index}, queue pair of entry ${link.index}`,
             try: 'the same sgidIndex for both',
@@ -128,6 +135,7 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
               sendTarget,
               receiveTarget: own?.target,
               signalAll: (flags & SIGNAL_ALL) !== 0,
+              attributes: newAttributes(type),
               modified: new Map(),
               opcodes: opcodesOf(link.transport.attributes, type, semantics['imm_data_bits'] !== 0),
               access: ALL_ACCESS,
@@ -246,6 +254,7 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
   }
 }
 
+const GSI_QPN = 1;
 const ORDERED = 1;
 const SIGNAL_ALL = 2;
 /** The upper byte of a number says how it is addressed, not which it is. */

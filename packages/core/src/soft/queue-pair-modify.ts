@@ -2,14 +2,15 @@
 import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import type { Call } from '../device/call.ts';
-import { type QpAttribute, qpStepFault } from '../device/qp-transitions.ts';
+import { type QpAttribute, type QpKind, qpStepFault } from '../device/qp-transitions.ts';
+import type { QueuePairAttributes } from '../engine/engine.ts';
 import type { UAPI } from '../uapi/index.ts';
 import { QP_STATES, type QpState } from '../uapi/objects/qp.ts';
 import type { Row } from '../uapi/rows.ts';
 import { cutOff, pathTo } from './address-ops.ts';
 import { type KernelParts, stateOf } from './kernel-parts.ts';
 import type { SoftQueuePair } from './objects.ts';
-import { enterState, setAccess } from './queue-pair-states.ts';
+import { attributesChanged, enterState, newAttributes, setAccess } from './queue-pair-states.ts';
 
 /**
  * @returns the state afterwards
@@ -27,7 +28,7 @@ export function modifyQueuePair(parts: KernelParts, call: Call<(typeof UAPI)['QP
   );
   const object = `queue pair 0x${qp.qpn.toString(16)} (${qp.type}, ${from})`;
   if (input.currentState !== undefined) checkCurrent(call, object, from, stateName(input.currentState));
-  const fault = qpStepFault(qp.rules.initial === 'RTS' ? 'RU' : (qp.type as 'RC'), from, to, given);
+  const fault = qpStepFault(qp.type as QpKind, from, to, given);
   if (fault !== undefined) {
     throw new VerbsError(fault.code, call.name, fault.problem, {
       object,
@@ -40,16 +41,22 @@ export function modifyQueuePair(parts: KernelParts, call: Call<(typeof UAPI)['QP
   const target = to ?? from;
   if (target !== 'ERR' && target !== 'RESET' && qp.jobKey?.revoked === true) throw cutOff(call.name);
   checkValues(call, object, qp);
-  const before = { path: qp.peerPath, qpn: qp.peerQpn };
+  const before = { path: qp.peerPath, qpn: qp.peerQpn, attributes: { ...qp.attributes } };
   if (input.address !== undefined) qp.peerPath = pathTo(call.name, qp.link, input.address);
   if (input.destQpn !== undefined) qp.peerQpn = input.destQpn;
-  if (target === 'RESET') qp.peerPath = qp.peerQpn = 0;
+  if (target === 'RESET') {
+    qp.peerPath = qp.peerQpn = 0;
+    Object.assign(qp.attributes, newAttributes(qp.type));
+  } else Object.assign(qp.attributes, attributesFor(qp, input));
   call.tx.onUndo(() => {
     qp.peerPath = before.path;
     qp.peerQpn = before.qpn;
+    Object.assign(qp.attributes, before.attributes);
   });
   call.tx.reach('engine');
-  const why = target === from && target === 'RTS' ? '' : enterState(qp, target, call.now);
+  let why = '';
+  if (target === from && target === 'RTS') attributesChanged(qp, call.now);
+  else why = enterState(qp, target, call.now);
   if (why !== '') {
     throw new VerbsError('EINVAL', call.name, `the transport refuses the queue pair: ${why}`, { object });
   }
@@ -95,7 +102,8 @@ function checkValues(
   object: string,
   qp: SoftQueuePair,
 ): void {
-  const { address, pathMtu, port, pkeyIndex } = input;
+  const { address, pathMtu, port, pkeyIndex, maxRdAtomic = 0, maxDestRdAtomic = 0 } = input;
+  const { payloadMtus, limits } = qp.link.transport.attributes;
   const refuse = (problem: string, advice: string) => new VerbsError('EINVAL', name, problem, { object, try: advice });
   if (address !== undefined && address.sgidIndex !== qp.link.index) {
     throw refuse('the address belongs to another address entry', `sgidIndex: ${qp.link.index}`);
@@ -103,9 +111,32 @@ function checkValues(
   if (pathMtu !== undefined && (pathMtu < 1 || pathMtu > 5)) {
     throw refuse(`${pathMtu} is no code of a path MTU`, '1 to 5: 256 to 4096 bytes');
   }
+  if (pathMtu !== undefined && payloadMtus !== undefined && mtuBytes(pathMtu) > qp.link.payloadMtu) {
+    throw refuse(
+      `a path MTU of ${mtuBytes(pathMtu)} bytes is more than the port has`,
+      `pathMtu: ${Math.log2(qp.link.payloadMtu) - 7} (${qp.link.payloadMtu} bytes), or less`,
+    );
+  }
+  const mostReads = limits.maxRdAtomic ?? 16;
+  if (maxRdAtomic > mostReads || maxDestRdAtomic > mostReads) {
+    throw refuse(`more than ${mostReads} reads and atomics under way`, `0 to ${mostReads}`);
+  }
   if (port !== undefined && port !== qp.link.port)
     throw refuse(`port ${port} is not its port`, `port: ${qp.link.port}`);
   if (pkeyIndex !== undefined && pkeyIndex !== 0) throw refuse('there is one partition key', 'pkeyIndex: 0');
+}
+
+const mtuBytes = (code: number): number => 128 << code;
+
+/** What of a call its engine must know, in the engine's units. */
+function attributesFor(
+  { attributes }: SoftQueuePair,
+  input: Readonly<Record<string, unknown>>,
+): Partial<QueuePairAttributes> {
+  const known = Object.keys(attributes).filter((name) => typeof input[name] === 'number');
+  const changed = Object.fromEntries(known.map((name) => [name, input[name] as number]));
+  if (changed['pathMtu'] !== undefined) changed['pathMtu'] = mtuBytes(changed['pathMtu']);
+  return changed;
 }
 
 function remember(qp: SoftQueuePair, name: QpAttribute, value: unknown): void {

@@ -5,6 +5,7 @@
 import { RingError } from '../abi/ring.ts';
 import { EventValue } from '../device/events.ts';
 import { QP_STATE_RULES } from '../device/qp-transitions.ts';
+import { noAttributes, type QueuePairAttributes, type QueuePairConfig } from '../engine/engine.ts';
 import { Access } from '../engine/status.ts';
 import type { QpState } from '../uapi/objects/qp.ts';
 import type { SoftQueuePair } from './objects.ts';
@@ -21,7 +22,7 @@ export function enterState(qp: SoftQueuePair, to: QpState, now: number): string 
   if (incoming && !qp.inEngine) {
     const why = join(qp, now);
     if (why !== '') return why;
-  }
+  } else if (incoming) attributesChanged(qp, now);
   const from = qp.state;
   qp.state = to;
   qp.sending = outgoing;
@@ -61,14 +62,27 @@ export function failQueuePair(registry: Registry, qp: SoftQueuePair, now: number
 }
 
 function join(qp: SoftQueuePair, now: number): string {
-  const { handle, qpn, pd, jobKey, sourceId, ordered, peerPath, peerQpn, link } = qp;
-  const peer = peerPath === 0 ? {} : { peerPath, peerQpn };
-  const why = link.engine.addQueuePair(now, {
-    ...{ qp: handle, qpn, pd: pd.handle, jobId: jobKey?.job.id ?? 0, sourceId, ordered },
-    ...peer,
-  });
+  const why = qp.link.engine.addQueuePair(now, configOf(qp));
   qp.inEngine = why === '';
   return why;
+}
+
+/** Tells the engine, if it knows the queue pair. */
+export function attributesChanged(qp: SoftQueuePair, now: number): void {
+  if (qp.inEngine) qp.link.engine.modifyQueuePair?.(now, configOf(qp));
+}
+
+function configOf(qp: SoftQueuePair): QueuePairConfig {
+  const { handle, type, attributes, qpn, pd, jobKey, sourceId, ordered, peerPath, peerQpn } = qp;
+  return {
+    ...{ qp: handle, type, attributes, qpn, pd: pd.handle, jobId: jobKey?.job.id ?? 0, sourceId, ordered },
+    ...(peerPath === 0 ? {} : { peerPath, peerQpn }),
+  };
+}
+
+/** Those of a queue pair that was told nothing. */
+export function newAttributes(type: string): QueuePairAttributes {
+  return { ...noAttributes(), qkey: type === 'GSI' ? GSI_QKEY : 0 };
 }
 
 /** What peers may do through a queue pair. */
@@ -79,3 +93,5 @@ export function setAccess(registry: Registry, qp: SoftQueuePair, access: number)
 }
 
 export const ALL_ACCESS = Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC;
+/** The queue key of connection managers. */
+const GSI_QKEY = 0x8001_0000;

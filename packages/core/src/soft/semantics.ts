@@ -21,14 +21,14 @@ export function kindOf(call: string, { transport }: Link, type: number): QpKind 
  */
 export function semanticsOf(call: string, link: Link, type: number): Row {
   kindOf(call, link, type);
-  const { ordering, limits } = link.transport.attributes;
+  const { ordering, limits, immediateBits } = link.transport.attributes;
   return {
     msg_order: ordering,
     max_rdma_raw_size: 0,
     max_rdma_war_size: 0,
     max_rdma_waw_size: ordering.includes('ordered') ? limits.maxMessageBytes : 0,
     max_pdu: link.payloadMtu,
-    imm_data_bits: 64,
+    imm_data_bits: immediateBits,
     usage: ['ATTACH_MR'],
   };
 }

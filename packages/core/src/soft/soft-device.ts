@@ -293,6 +293,7 @@ export class SoftDevice implements Driver {
       () => this.#device,
       this.#publisher,
       options.transport.attributes,
+      options,
     );
     const link = { ...options, index, port: options.port ?? 1, data, numbers: new Map() };
     return { ...link, engine: engineOf(link) };
@@ -426,6 +427,15 @@ function checkLink({ transport, payloadMtu, settings = {} }: LinkOptions): void 
       {
         try: `a whole number from ${MIN_PAYLOAD_MTU} to ${maxPayloadMtu}, the same at both ends`,
       },
+    );
+  }
+  const { payloadMtus } = transport.attributes;
+  if (payloadMtus !== undefined && !payloadMtus.includes(payloadMtu)) {
+    throw new VerbsError(
+      'EINVAL',
+      'openDevice',
+      `${transport.name} cannot have packets of ${payloadMtu} payload bytes`,
+      { try: payloadMtus.join(', ') },
     );
   }
   for (const [key, value] of Object.entries(settings)) checkSetting(transport, key, value);

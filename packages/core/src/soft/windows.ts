@@ -69,7 +69,7 @@ export function invalidateKey(registry: Registry, qp: SoftQueuePair, keyLo: numb
   const handle = registry.keys.get(qp.pd.handle, keyLo, keyHi);
   const mw = registry.windows.get(handle);
   if (mw !== undefined) {
-    if (mw.type !== 2) return Status.MW_BIND_ERR;
+    if (mw.type !== 2 || mw.qp !== qp.handle) return Status.MW_BIND_ERR;
     closeWindow(registry, mw);
     return Status.SUCCESS;
   }

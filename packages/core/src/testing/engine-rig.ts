@@ -4,7 +4,7 @@
  */
 import { SeededRandom } from '../base/random.ts';
 import { DmaSpace } from '../engine/dma.ts';
-import type { Engine, QueuePairConfig, Services, Transport } from '../engine/engine.ts';
+import { type Engine, noAttributes, type QueuePairConfig, type Services, type Transport } from '../engine/engine.ts';
 import { HEADER_ROOM, Packet } from '../engine/packet.ts';
 import { AccessFault, WorkOpcode } from '../engine/status.ts';
 import type { Nanos } from '../engine/time.ts';
@@ -46,6 +46,8 @@ export class RigNode implements Services {
     this.receives.set(qp, []);
     const why = this.engine.addQueuePair(0, {
       qp,
+      type: 'RU',
+      attributes: noAttributes(),
       qpn: (qp << 12) | 1,
       pd: 1,
       jobId: 7,
@@ -102,6 +104,20 @@ export class RigNode implements Services {
   completeReceive(qp: number, completion: CompletionRecord): void {
     this.completed++;
     if (this.keepCompletions) this.completions.push({ ...completion, receive: true, qp });
+  }
+
+  invalidate(_qp: number, keyLo: number, keyHi: number): boolean {
+    const at = this.regions.findIndex((one) => one.keyLo === keyLo && one.keyHi === keyHi);
+    if (at >= 0) this.regions.splice(at, 1);
+    return at >= 0;
+  }
+
+  fail(qp: number, event: number): void {
+    this.raise(event, qp);
+  }
+
+  route(_path: number, into: Uint8Array): void {
+    into.fill(0);
   }
 
   raise(event: number, object: number): void {
@@ -195,7 +211,7 @@ export class EngineRig {
 }
 
 function gathered(node: RigNode, out: Packet): Uint8Array {
-  const bytes = new Uint8Array(out.length + out.payloadLength());
+  const bytes = new Uint8Array(out.length + out.payloadLength() + out.padding);
   bytes.set(out.bytes.subarray(out.at, out.at + out.length));
   let at = out.length;
   for (let i = 0; i < out.slices; i++) {

@@ -68,7 +68,7 @@ export class SimWire implements WireHost {
   send(now: Nanos): void {
     const out = this.#out;
     const { dma, mtuBytes, violation } = this.#attachment;
-    const length = out.length + out.payloadLength();
+    const length = out.length + out.payloadLength() + out.padding;
     if (out.length > HEADER_ROOM) return violation(`${out.length} header bytes, there is room for ${HEADER_ROOM}`);
     if (length > mtuBytes) return violation(`a packet of ${length} bytes, the MTU is ${mtuBytes}`);
     if (out.slices > MAX_SLICES) return violation(`a packet of ${out.slices} slices`);
@@ -83,6 +83,7 @@ export class SimWire implements WireHost {
       }
       at += size;
     }
+    for (let i = 0; i < out.padding; i++) wire[at + i] = 0;
     const to = this.#nodes[out.path - 1];
     if (to === undefined) return violation(`path ${out.path} is unknown`);
     this.#attachment.carry(now, to, wire, length, out);

@@ -34,6 +34,8 @@ export interface DeviceAttributes {
   readonly maxCompCntr: number;
   readonly maxPkeys: number;
   readonly atomicCap: 'NONE' | 'HCA' | 'GLOB';
+  /** Reads and atomics of one queue pair under way at a time. */
+  readonly maxQpRdAtomic: number;
   /** Jobs at a time. */
   readonly maxJobIds: number;
   readonly maxJobKeys: number;
@@ -98,6 +100,7 @@ const DEFAULTS: Row = {
   transports: [],
   maxQp: 0,
   maxQpWr: 0,
+  maxQpRdAtomic: 0,
   maxSge: 0,
   maxInline: 0,
   maxCq: 0,

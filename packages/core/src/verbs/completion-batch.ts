@@ -14,6 +14,9 @@ export class CompletionBatch {
   readonly byteLength: Float64Array;
   /** 1 where immediate data came. */
   readonly hasImm: Uint8Array;
+  /** Bits of `CompletionFlag`. */
+  readonly flags: Uint8Array;
+  /** Immediate data, or the key that the peer ended. */
   readonly immLo: Uint32Array;
   readonly immHi: Uint32Array;
   /** Number of the local queue pair. */
@@ -34,6 +37,7 @@ export class CompletionBatch {
     this.opcode = new Uint16Array(capacity);
     this.byteLength = new Float64Array(capacity);
     this.hasImm = new Uint8Array(capacity);
+    this.flags = new Uint8Array(capacity);
     this.immLo = new Uint32Array(capacity);
     this.immHi = new Uint32Array(capacity);
     this.qpn = new Uint32Array(capacity);

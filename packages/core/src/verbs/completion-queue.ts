@@ -228,7 +228,9 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     batch.status[row] = status.get(view, at);
     batch.opcode[row] = opcode.get(view, at);
     batch.byteLength[row] = byteLength.get(view, at);
-    batch.hasImm[row] = flags.get(view, at) & CompletionFlag.HAS_IMM;
+    const flag = flags.get(view, at);
+    batch.flags[row] = flag;
+    batch.hasImm[row] = flag & CompletionFlag.HAS_IMM;
     batch.immLo[row] = immLo.get(view, at);
     batch.immHi[row] = immHi.get(view, at);
     batch.qpn[row] = qpn.get(view, at);

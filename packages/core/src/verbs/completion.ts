@@ -1,10 +1,20 @@
 /** One completion as an object: comfortable, and made anew each time. */
+import { CompletionFlag } from '../abi/entries.ts';
 import { CompletionOpcode, STATUS_ROWS, Status } from '../engine/status.ts';
 import type { CompletionBatch } from './completion-batch.ts';
 import { joinWords } from './word-pair.ts';
 
 export type StatusName = keyof typeof Status;
-export type CompletionOpcodeName = 'send' | 'write' | 'read' | 'bind' | 'invalidate' | 'recv' | 'recv-write-imm';
+export type CompletionOpcodeName =
+  | 'send'
+  | 'write'
+  | 'read'
+  | 'cmp-swap'
+  | 'fetch-add'
+  | 'bind'
+  | 'invalidate'
+  | 'recv'
+  | 'recv-write-imm';
 
 export class Completion {
   /** The program's number of the request. */
@@ -14,6 +24,12 @@ export class Completion {
   readonly opcode: CompletionOpcodeName;
   readonly byteLength: number;
   readonly imm: bigint | undefined;
+  /** A key of this side that the peer ended. */
+  readonly invalidated: bigint | undefined;
+  /** A routing header of 40 bytes stands in front of the data, and counts in `byteLength`. */
+  readonly hasGrh: boolean;
+  /** The peer asked to wake the program. */
+  readonly solicited: boolean;
   /** Number of the local queue pair. */
   readonly qpn: number;
   /** Number of the peer's queue pair, where known. */
@@ -33,6 +49,11 @@ export class Completion {
     this.opcode = OPCODE_NAMES.get(batch.opcode[row]!) ?? 'send';
     this.byteLength = batch.byteLength[row]!;
     this.imm = batch.hasImm[row] === 1 ? joinWords(batch.immLo[row]!, batch.immHi[row]!) : undefined;
+    const flags = batch.flags[row]!;
+    const ended = (flags & CompletionFlag.INVALIDATED) !== 0;
+    this.invalidated = ended ? joinWords(batch.immLo[row]!, batch.immHi[row]!) : undefined;
+    this.hasGrh = (flags & CompletionFlag.GRH) !== 0;
+    this.solicited = (flags & CompletionFlag.SOLICITED) !== 0;
     this.qpn = batch.qpn[row]!;
     this.remoteQpn = batch.remoteQpn[row]!;
     this.sourceId = batch.sourceId[row]!;
@@ -68,6 +89,8 @@ const OPCODE_NAMES = new Map<number, CompletionOpcodeName>([
   [CompletionOpcode.SEND, 'send'],
   [CompletionOpcode.RDMA_WRITE, 'write'],
   [CompletionOpcode.RDMA_READ, 'read'],
+  [CompletionOpcode.COMP_SWAP, 'cmp-swap'],
+  [CompletionOpcode.FETCH_ADD, 'fetch-add'],
   [CompletionOpcode.BIND_MW, 'bind'],
   [CompletionOpcode.LOCAL_INV, 'invalidate'],
   [CompletionOpcode.RECV, 'recv'],

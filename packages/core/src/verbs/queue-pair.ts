@@ -7,7 +7,6 @@ import { PAYLOAD_AT, ReceiveEntry, SendEntry, SendFlag } from '../abi/entries.ts
 import { Ring, RingError, ringBytes } from '../abi/ring.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { WorkOpcode } from '../engine/status.ts';
-import { MAX_INLINE } from '../engine/work.ts';
 import { QP_TYPES, type QpState, type QpType } from '../uapi/objects/qp.ts';
 import type { Row } from '../uapi/rows.ts';
 import { accessBits } from './access-rights.ts';
@@ -20,7 +19,6 @@ import { type BindRequest, type MemoryWindow, nextKey } from './memory-window.ts
 import type { ProtectionDomain } from './protection-domain.ts';
 import { queueDepth } from './queue-depth.ts';
 import {
-  isConnected,
   modifyInput,
   postable,
   type QueuePairChange,
@@ -31,14 +29,15 @@ import {
 } from './queue-pair-state.ts';
 import { ReceiveRing } from './receive-ring.ts';
 import { invalidRequest, RequestFault } from './request-faults.ts';
-import { writeData, writeSegment } from './segment-writer.ts';
+import { RequestWriter } from './request-writer.ts';
+import { writeSegment } from './segment-writer.ts';
 import type { SharedReceiveQueue } from './shared-receive-queue.ts';
 import { VerbsObject } from './verbs-object.ts';
 import { WordPair } from './word-pair.ts';
 import type { ReceiveRequest, WorkRequest } from './work-request.ts';
 
-const { opcode, flags, segments, inlineLength, jobKey, address, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
-const { remoteLo, remoteHi, immLo, immHi, index, qpn } = SendEntry.fields;
+const { opcode, flags, segments, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
+const { remoteLo, remoteHi, immLo, index } = SendEntry.fields;
 
 export interface QueuePairOptions {
   /** Kind; which of them a device has, its attributes say. */
@@ -80,11 +79,9 @@ export class QueuePair extends VerbsObject {
   readonly type: QpType;
   readonly srq: SharedReceiveQueue | undefined;
   readonly #sgidIndex: number;
-  readonly #connected: boolean;
-  readonly #jobKey: JobKey | undefined;
-  readonly #needsJob: boolean;
   readonly #slot: number;
   readonly #sends: Ring;
+  readonly #writer: RequestWriter;
   readonly #receives: ReceiveRing | undefined;
   readonly #words = new WordPair();
   #sent = 0;
@@ -117,11 +114,9 @@ export class QueuePair extends VerbsObject {
     this.type = options.type;
     this.srq = options.srq;
     this.#sgidIndex = options.sgidIndex ?? 0;
-    this.#connected = isConnected(options.type);
-    this.#jobKey = options.jobKey;
-    this.#needsJob = pd.context.attributes.maxJobId > 0;
     this.#slot = made.slot;
     this.#sends = sends;
+    this.#writer = new RequestWriter(pd, sends, options.type, options.jobKey);
     this.#receives = receives;
     this.#state = stateOfValue(made.state);
     this.#stateChanged();
@@ -277,7 +272,7 @@ export class QueuePair extends VerbsObject {
   tryPost(request: WorkRequest): boolean {
     if (!this.#hasRoom()) return false;
     const ring = this.#sends;
-    const fault = this.#write(request, ring.view, ring.at(this.#sent));
+    const fault = this.#writer.write(request, ring.view, ring.at(this.#sent));
     if (fault !== RequestFault.NONE) throw invalidRequest(fault, request, this);
     this.#publish();
     return true;
@@ -426,91 +421,6 @@ export class QueuePair extends VerbsObject {
   #ringDoorbell(): void {
     this.context.page.ring(this.#slot);
     this.context.port.scheduleProgress();
-  }
-
-  /** @returns one of `RequestFault` */
-  #write(request: WorkRequest, view: DataView, at: number): number {
-    const words = this.#words;
-    const { to, remote, imm, inline } = request;
-    const key = request.jobKey ?? this.#jobKey;
-    if (!words.set(request.id ?? 0)) return RequestFault.ID;
-    idLo.set(view, at, words.lo);
-    idHi.set(view, at, words.hi);
-    if (request.opcode === 'send') {
-      opcode.set(view, at, imm === undefined ? WorkOpcode.SEND : WorkOpcode.SEND_WITH_IMM);
-    } else {
-      if (remote === undefined) return RequestFault.NO_REMOTE;
-      const offset = request.remoteOffset ?? 0;
-      if (!words.set(typeof offset === 'number' ? offset + remote.base : offset + BigInt(remote.base))) {
-        return RequestFault.REMOTE_OFFSET;
-      }
-      rkeyLo.set(view, at, remote.keyLo);
-      rkeyHi.set(view, at, remote.keyHi);
-      remoteLo.set(view, at, words.lo);
-      remoteHi.set(view, at, words.hi);
-      if (request.opcode === 'write') {
-        opcode.set(view, at, imm === undefined ? WorkOpcode.RDMA_WRITE : WorkOpcode.RDMA_WRITE_WITH_IMM);
-      } else if (request.opcode === 'read') {
-        if (imm !== undefined) return RequestFault.READ_WITH_IMM;
-        if (inline !== undefined) return RequestFault.READ_INLINE;
-        opcode.set(view, at, WorkOpcode.RDMA_READ);
-      } else return RequestFault.OPCODE;
-    }
-    if (imm !== undefined) {
-      if (!words.set(imm)) return RequestFault.IMM;
-      immLo.set(view, at, words.lo);
-      immHi.set(view, at, words.hi);
-    }
-    if (this.#connected) {
-      if (
-        to !== undefined ||
-        request.toIndex !== undefined ||
-        request.qpn !== undefined ||
-        request.jobKey !== undefined
-      ) {
-        return RequestFault.ADDRESS_CONNECTED;
-      }
-      jobKey.set(view, at, 0);
-    } else if (key === undefined) {
-      if (this.#needsJob) return RequestFault.NO_JOB;
-      jobKey.set(view, at, 0);
-    } else {
-      if (key.pd !== this.pd || !key.isOpen) return RequestFault.FOREIGN_JOB_KEY;
-      jobKey.set(view, at, key.value);
-    }
-    let flag: number = request.signaled === true ? SendFlag.SIGNALED : 0;
-    if (this.#connected) address.set(view, at, 0);
-    else if (to !== undefined) {
-      if (to.pd !== this.pd || !to.isOpen) return RequestFault.FOREIGN_ADDRESS;
-      address.set(view, at, to.number);
-    } else {
-      const { toIndex } = request;
-      if (toIndex === undefined) return RequestFault.NO_ADDRESS;
-      if (key === undefined || !(toIndex >= 0 && toIndex < key.job.addresses.size)) return RequestFault.ADDRESS_INDEX;
-      address.set(view, at, 0);
-      index.set(view, at, toIndex);
-    }
-    if (request.qpn !== undefined) {
-      if (!(request.qpn >= 0 && request.qpn <= 0xffff_ffff)) return RequestFault.QPN;
-      flag |= SendFlag.QPN;
-      qpn.set(view, at, request.qpn);
-    }
-    if (inline !== undefined) {
-      if (inline.length > MAX_INLINE) return RequestFault.INLINE_LENGTH;
-      if (request.region !== undefined || request.segments !== undefined) return RequestFault.TWO_SOURCES;
-      const { bytes } = this.#sends;
-      for (let i = 0; i < inline.length; i++) bytes[at + PAYLOAD_AT + i] = inline[i]!;
-      inlineLength.set(view, at, inline.length);
-      segments.set(view, at, 0);
-      flag |= SendFlag.INLINE;
-    } else {
-      const count = writeData(this.pd, view, at, request.region, request.offset, request.length, request.segments);
-      if (count < 0) return -count;
-      segments.set(view, at, count);
-      inlineLength.set(view, at, 0);
-    }
-    flags.set(view, at, flag);
-    return RequestFault.NONE;
   }
 
   #throwFull(call: string, what: string, ring: Ring): never {

@@ -25,6 +25,11 @@ export const RequestFault = {
   FOREIGN_REGION: 18,
   OUT_OF_BOUNDS: 19,
   ADDRESS_CONNECTED: 20,
+  QKEY: 21,
+  OPERAND: 22,
+  INVALIDATE: 23,
+  INVALIDATE_WITH_IMM: 24,
+  INVALIDATE_NOT_SEND: 25,
 } as const;
 
 /** The error for a fault. */
@@ -49,11 +54,11 @@ function given(request: WorkRequest | ReceiveRequest): string {
 
 const TEXTS: Readonly<Record<number, readonly [problem: string, advice: string, code?: ErrorCode]>> = {
   [RequestFault.ID]: ['`id` is no whole number of 64 bits', 'a number up to 2^53 - 1, or a bigint below 2^64'],
-  [RequestFault.OPCODE]: ['there is no such opcode', "'send', 'write' or 'read'"],
+  [RequestFault.OPCODE]: ['there is no such opcode', "'send', 'write', 'read', 'cmp-swap' or 'fetch-add'"],
   [RequestFault.NO_REMOTE]: ['the request does not say which remote memory', 'remote: new RemoteMemory(rkey)'],
   [RequestFault.REMOTE_OFFSET]: ['`remoteOffset` is no offset', 'a whole number from 0, or a bigint below 2^64'],
-  [RequestFault.READ_WITH_IMM]: ['a read carries no immediate data', "leave `imm` out, or use 'write'"],
-  [RequestFault.READ_INLINE]: ['a read needs registered memory to write to', 'region, offset and length'],
+  [RequestFault.READ_WITH_IMM]: ['reads and atomics carry no immediate data', "leave `imm` out, or use 'write'"],
+  [RequestFault.READ_INLINE]: ['reads and atomics need registered memory to write to', 'region, offset and length'],
   [RequestFault.IMM]: ['`imm` is no whole number of 64 bits', 'a number up to 2^53 - 1, or a bigint below 2^64'],
   [RequestFault.NO_JOB]: [
     'the request works for no job',
@@ -85,5 +90,13 @@ const TEXTS: Readonly<Record<number, readonly [problem: string, advice: string, 
     'a connected queue pair has one peer, and requests name none',
     'the request without `to`, `toIndex`, `qpn` and `jobKey`',
   ],
+  [RequestFault.QKEY]: ['`qkey` is no queue key', 'a whole number of 32 bits'],
+  [RequestFault.OPERAND]: ['an operand is missing, or no whole number of 64 bits', '`compare` and `swap`, or `add`'],
+  [RequestFault.INVALIDATE]: ['`invalidate` is no key of 64 bits', 'a key that the peer gave'],
+  [RequestFault.INVALIDATE_WITH_IMM]: [
+    'a message carries immediate data or a key to end, not both',
+    'one of `imm` and `invalidate`',
+  ],
+  [RequestFault.INVALIDATE_NOT_SEND]: ["only 'send' ends a key of the peer", "opcode: 'send', or without `invalidate`"],
   [RequestFault.OUT_OF_BOUNDS]: ['the data lies outside the region', 'offset + length up to the length of the region'],
 };

@@ -16,7 +16,7 @@ export const loop: Transport = {
     queuePairTypes: ['RU', 'RC'],
     operations: ['send', 'write', 'write-imm', 'read'],
     ordering: ['ordered', 'unordered'],
-    reliable: true,
+    ...{ reliable: true, immediateBits: 64, keyBits: 48, jobsOnWire: true },
     limits: {
       ...{ maxQueuePairs: 64, maxMessageBytes: 0xffff_ffff, maxPayloadMtu: 65_000, maxWorkRequests: 16_384 },
       ...{ maxSegments: MAX_SEGMENTS, maxInlineBytes: MAX_INLINE, maxJobs: 4096, maxJobId: 0xff_ffff },

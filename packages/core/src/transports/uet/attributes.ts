@@ -58,6 +58,9 @@ export const ATTRIBUTES: TransportAttributes = {
   operations: ['send', 'write', 'write-imm', 'read'],
   ordering: ['ordered', 'unordered'],
   reliable: true,
+  immediateBits: 64,
+  keyBits: 48,
+  jobsOnWire: true,
   limits: {
     maxQueuePairs: 16_384,
     maxMessageBytes: 0xffff_ffff,

@@ -2,7 +2,7 @@ import { ADDRESS, MEMORY } from '../layouts.ts';
 import { give, maybe, method, need, object } from '../schema.ts';
 
 /** Kinds of queue pair; which protocol carries them is another choice. @spec verbs/1.7 */
-export const QP_TYPES = { RC: 2, UC: 3, UD: 4, RU: 11, DRIVER: 0xff } as const;
+export const QP_TYPES = { GSI: 1, RC: 2, UC: 3, UD: 4, RU: 11, DRIVER: 0xff } as const;
 export type QpType = keyof typeof QP_TYPES;
 
 /** @spec verbs/2.1 */
