@@ -57,14 +57,20 @@ export class Ring {
     Atomics.store(this.#words, CONSUMER, index);
   }
 
-  /** The consumer wants to be woken by the next entry. It must look once more before it sleeps. */
-  arm(): void {
-    Atomics.store(this.#words, ARMED, 1);
+  /**
+   * The consumer wants to be woken by the next entry. It must look once more before it sleeps.
+   *
+   * @param urgentOnly - by the next entry that is urgent
+   */
+  arm(urgentOnly = false): void {
+    Atomics.store(this.#words, ARMED, urgentOnly ? ARMED_FOR_URGENT : ARMED_FOR_ANY);
   }
 
-  /** @returns whether the consumer was waiting */
-  disarm(): boolean {
-    return Atomics.load(this.#words, ARMED) !== 0 && Atomics.exchange(this.#words, ARMED, 0) !== 0;
+  /** @returns whether the consumer was waiting for this */
+  disarm(urgent = true): boolean {
+    const armed = Atomics.load(this.#words, ARMED);
+    if (armed === 0 || (armed === ARMED_FOR_URGENT && !urgent)) return false;
+    return Atomics.exchange(this.#words, ARMED, 0) !== 0;
   }
 
   /** One of {@link RingError}. */
@@ -106,4 +112,6 @@ const PRODUCER = 0;
 const CONSUMER = LINE_WORDS;
 const ARMED = 2 * LINE_WORDS;
 const ERROR = 3 * LINE_WORDS;
+const ARMED_FOR_ANY = 1;
+const ARMED_FOR_URGENT = 2;
 export const RING_HEADER_BYTES = 4 * LINE_WORDS * 4;

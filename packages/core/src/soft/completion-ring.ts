@@ -1,6 +1,7 @@
 /** The kernel's side of a completion ring: writes entries, publishes them in batches, notices overrun. */
 import { CompletionEntry, CompletionFlag } from '../abi/entries.ts';
 import { Ring, RingError } from '../abi/ring.ts';
+import { Status } from '../engine/status.ts';
 import type { CompletionRecord } from '../engine/work.ts';
 
 const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
@@ -10,6 +11,8 @@ export class CompletionRing {
   ring: Ring;
   #produced = 0;
   #published = 0;
+  /** Among the entries since the program was last to be woken is a failure, or one that the peer wants to wake it. */
+  #urgent = false;
   /** The program's index as last seen; it is only looked at again when the ring seems full. */
   #consumed = 0;
 
@@ -26,6 +29,7 @@ export class CompletionRing {
     idHi.set(view, at, from.wrIdHi);
     status.set(view, at, from.status);
     opcode.set(view, at, from.opcode);
+    if (from.solicited || from.status !== Status.SUCCESS) this.#urgent = true;
     let flag: number = from.hasImm ? CompletionFlag.HAS_IMM : 0;
     if (from.hasInvalidated) flag |= CompletionFlag.INVALIDATED;
     if (from.hasGrh) flag |= CompletionFlag.GRH;
@@ -46,7 +50,7 @@ export class CompletionRing {
 
   /** Shows the new entries to the program. @returns whether it waits to be woken */
   publish(): boolean {
-    return this.show() > 0 && this.ring.disarm();
+    return this.show() > 0 && this.disarm();
   }
 
   /** Shows the new entries without waking anybody. @returns how many there are */
@@ -60,7 +64,9 @@ export class CompletionRing {
 
   /** @returns whether the program waits to be woken; it is not waiting any more then */
   disarm(): boolean {
-    return this.ring.disarm();
+    const urgent = this.#urgent;
+    this.#urgent = false;
+    return this.ring.disarm(urgent);
   }
 
   /** Entries that the program has not taken, if it has taken those before `consumed`; -1 where that cannot be. */

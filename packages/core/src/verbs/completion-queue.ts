@@ -80,10 +80,12 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   /**
    * Asks for one word on the channel when the next completion comes. What is there already does not count: poll after
    * arming until the queue is empty.
+   *
+   * @param options.solicitedOnly - only for a receive whose sender asked for it, and for failures
    */
-  arm(): void {
+  arm(options: { readonly solicitedOnly?: boolean } = {}): void {
     this.check('arm');
-    this.#ring.arm();
+    this.#ring.arm(options.solicitedOnly);
   }
 
   /**
