@@ -4,6 +4,7 @@ import {
   CaptureError,
   type Dissected,
   dissectFrame,
+  dissectRoce,
   dissectUet,
   LinkType,
   pcapngInterface,
@@ -32,6 +33,8 @@ export function fuzzParsers(options: FuzzOptions & { readonly packets: readonly 
     let input = frame;
     try {
       count(dissectUet(frame, random.chance(0.9) ? 0 : random.below(frame.length + 9) - 4));
+      what = 'dissectRoce';
+      count(dissectRoce(frame));
       what = 'dissectFrame';
       count(dissectFrame(frame, LINKS[random.below(LINKS.length)]!, { encrypted: random.chance(0.5) }));
       what = 'parseAddress';
@@ -54,12 +57,16 @@ export function fuzzParsers(options: FuzzOptions & { readonly packets: readonly 
   return { target: 'parsers', inputs, failures, facts };
 }
 
-/** A packet alone, and as a frame of IPv4 and of IPv6. */
+/** A packet alone, and as a frame of IPv4 and of IPv6 for each transport. */
 function framesOf(packet: Uint8Array): Uint8Array[] {
+  return [packet, ...UDP_PORTS.flatMap((port) => datagramsOf(packet, port))];
+}
+
+function datagramsOf(packet: Uint8Array, port: number): Uint8Array[] {
   const udp = new Uint8Array(8 + packet.length);
   const view = new DataView(udp.buffer);
   view.setUint16(0, 49_152);
-  view.setUint16(2, 4793);
+  view.setUint16(2, port);
   view.setUint16(4, udp.length);
   udp.set(packet, 8);
   const four = new Uint8Array(20 + udp.length);
@@ -68,7 +75,7 @@ function framesOf(packet: Uint8Array): Uint8Array[] {
   const six = new Uint8Array(40 + udp.length);
   six.set([0x60, 0, 0, 0, udp.length >> 8, udp.length & 255, 17, 64]);
   six.set(udp, 40);
-  return [packet, four, six];
+  return [four, six];
 }
 
 function captureOf(frames: readonly Uint8Array[]): Uint8Array {
@@ -108,3 +115,5 @@ function textOf(random: SeededRandom): string {
 }
 
 const LINKS: readonly number[] = [...Object.values(LinkType), 147];
+/** UET and RoCEv2. */
+const UDP_PORTS: readonly number[] = [4793, 4791];

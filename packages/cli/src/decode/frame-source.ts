@@ -3,7 +3,9 @@ import {
   type CapturedFrame,
   CaptureError,
   type Dissected,
+  type DissectOptions,
   dissectFrame,
+  dissectRoce,
   dissectUet,
   Ipv4,
   ipv4Checksum,
@@ -14,7 +16,7 @@ import { BadInput, refusal } from '../failure.ts';
 import { parseHexPackets } from './hex-text.ts';
 
 /** Where the bytes of a packet begin. */
-export const STARTS = ['uet', 'ip', 'eth'] as const;
+export const STARTS = ['uet', 'roce', 'ip', 'eth'] as const;
 export type Start = (typeof STARTS)[number];
 
 export interface Frame {
@@ -34,12 +36,12 @@ export interface Frame {
  * @param as - where packets begin; captures know it, for text it is guessed
  * @throws BadInput when the file is neither a capture nor text · VerbsError when a capture is damaged
  */
-export function* framesOf(file: Uint8Array, as: Start | undefined, udpPorts: readonly number[]): Generator<Frame> {
+export function* framesOf(file: Uint8Array, as: Start | undefined, options: DissectOptions): Generator<Frame> {
   if (file.length === 0) throw new BadInput('the input is empty', 'a pcap or pcapng file, or bytes in hexadecimal');
   let number = 0;
   if (isCapture(file)) {
     try {
-      for (const frame of readCapture(file)) yield frameOf(++number, frame, as, udpPorts);
+      for (const frame of readCapture(file)) yield frameOf(++number, frame, as, options);
     } catch (thrown) {
       if (!(thrown instanceof CaptureError)) throw thrown;
       throw refusal('EIO', 'decode', `the capture is damaged behind frame ${number}: ${thrown.message}`, {
@@ -55,16 +57,19 @@ export function* framesOf(file: Uint8Array, as: Start | undefined, udpPorts: rea
   if (packets.length === 0) throw new BadInput('the input has no packet in it', 'bytes such as 10 03 00 00');
   for (const data of packets) {
     const linkType = as === undefined ? guessLink(data) : LINKS[as];
-    yield frameOf(++number, { data, originalLength: data.length, linkType, interface: 0 }, as, udpPorts);
+    yield frameOf(++number, { data, originalLength: data.length, linkType, interface: 0 }, as, options);
   }
 }
 
-function frameOf(number: number, frame: CapturedFrame, as: Start | undefined, udpPorts: readonly number[]): Frame {
+function frameOf(number: number, frame: CapturedFrame, as: Start | undefined, options: DissectOptions): Frame {
   const { data, originalLength, timestampNs, direction, comment } = frame;
   const link = as === undefined ? frame.linkType : LINKS[as];
-  const options = { udpPorts };
   const dissect = () =>
-    link === UET_BYTES ? dissectUet(data, 0, data.length, options) : dissectFrame(data, link, options);
+    link === UET_BYTES
+      ? dissectUet(data, 0, data.length, options)
+      : link === ROCE_BYTES
+        ? dissectRoce(data, 0, data.length, options)
+        : dissectFrame(data, link, options);
   return { number, data, originalLength, timestampNs, direction, comment, dissect };
 }
 
@@ -104,6 +109,13 @@ function looksLikeIp(data: Uint8Array, at: number): boolean {
 
 /** Not a link type: bytes that begin at the PDS prologue. */
 const UET_BYTES = -1;
-const LINKS: Readonly<Record<Start, number>> = { uet: UET_BYTES, ip: LinkType.RAW, eth: LinkType.ETHERNET };
+/** The same for bytes that begin at the BTH, and end before the ICRC. */
+const ROCE_BYTES = -2;
+const LINKS: Readonly<Record<Start, number>> = {
+  uet: UET_BYTES,
+  roce: ROCE_BYTES,
+  ip: LinkType.RAW,
+  eth: LinkType.ETHERNET,
+};
 /** pcap in both byte orders and resolutions, pcapng. */
 const CAPTURE_MAGICS = new Set([0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a]);

@@ -1,5 +1,6 @@
 /** One line about a packet, made from its dissection: who to whom, and what it does. */
 import type { Dissected, FieldNode, Layer } from '@verbena/core/wire';
+import { isRoceRequest, roceWords } from './roce-summary.ts';
 
 export interface PacketSummary {
   readonly source: string;
@@ -16,7 +17,9 @@ export function summarize(packet: Dissected): PacketSummary {
   const pds = packet.layers.find((layer) => layer.protocol === 'UET-PDS');
   const ses = packet.layers.find((layer) => layer.header.startsWith('SES'));
   const type = pds === undefined ? '' : textOf(pds, 'type');
-  const words = pds === undefined ? [packet.protocols.at(-1) ?? 'unknown'] : pdsWords(pds, type);
+  const bth = packet.layers.find((layer) => layer.header === 'BTH');
+  const other = bth === undefined ? [packet.protocols.at(-1) ?? 'unknown'] : roceWords(packet, bth);
+  const words = pds === undefined ? other : pdsWords(pds, type);
   if (ses !== undefined) words.push(sesWords(ses));
   if (packet.payloadLength > 0) words.push(`+${packet.payloadLength} B`);
   return {
@@ -25,7 +28,7 @@ export function summarize(packet: Dissected): PacketSummary {
     text: words.filter((word) => word !== '').join(' '),
     isRetransmission:
       pds !== undefined && numberOf(pds, 'retx') === 1 && !type.startsWith('ACK') && !type.startsWith('NACK'),
-    isRequest: type.endsWith('_REQ'),
+    isRequest: bth === undefined ? type.endsWith('_REQ') : isRoceRequest(bth),
   };
 }
 

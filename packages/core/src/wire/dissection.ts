@@ -34,6 +34,8 @@ export interface Dissected {
 export interface DissectOptions {
   /** UDP destination ports on which UET is expected; 4793 unless told. */
   readonly udpPorts?: readonly number[];
+  /** UDP destination ports on which RoCEv2 is expected; 4791 unless told. */
+  readonly rocePorts?: readonly number[];
   /** Whether bytes behind a UET security header are ciphertext and must not be looked at; true unless told. */
   readonly encrypted?: boolean;
 }

@@ -11,6 +11,8 @@ import { Ipv4, ipv4Checksum } from './ip/ipv4.ts';
 import { Ipv6, Ipv6Extension, Ipv6Fragment, isSkippableExtension } from './ip/ipv6.ts';
 import { IpProtocol } from './ip/protocols.ts';
 import { Udp, udpChecksum } from './ip/udp.ts';
+import { ROCE_UDP_PORT } from './roce/bth.ts';
+import { dissectRoceDatagram, dissectRocePacket } from './roce/dissector.ts';
 import { dissectPacket, dissectSealed } from './uet/dissector.ts';
 import { EntropyHeader, UET_IP_PROTOCOL, UET_UDP_PORT } from './uet/entropy.ts';
 
@@ -34,6 +36,13 @@ export function dissectFrame(bytes: Uint8Array, linkType: number, options: Disse
 export function dissectUet(bytes: Uint8Array, at = 0, end = bytes.length, options: DissectOptions = {}): Dissected {
   const d = new Dissection(bytes, options);
   dissectPacket(d, Math.max(0, at), Math.min(end, bytes.length));
+  return d.result();
+}
+
+/** Dissects bytes that begin at the BTH and end before the ICRC. */
+export function dissectRoce(bytes: Uint8Array, at = 0, end = bytes.length, options: DissectOptions = {}): Dissected {
+  const d = new Dissection(bytes, options);
+  dissectRocePacket(d, Math.max(0, at), Math.min(end, bytes.length));
   return d.result();
 }
 
@@ -139,7 +148,9 @@ function transport(d: Dissection, upper: Upper, protocol: number): void {
 function udp(d: Dissection, { ip, addresses, addressBytes, at, end }: Upper): void {
   const { view } = d;
   if (d.add('UDP', Udp, at, end) < 0) return;
-  const isUet = (d.options.udpPorts ?? DEFAULT_PORTS).includes(Udp.destinationPort.get(view, at));
+  const port = Udp.destinationPort.get(view, at);
+  const isUet = (d.options.udpPorts ?? DEFAULT_PORTS).includes(port);
+  const isRoce = !isUet && (d.options.rocePorts ?? ROCE_PORTS).includes(port);
   const length = Udp.length.get(view, at);
   const held = end - at;
   const isWhole = length >= 8 && length <= held;
@@ -153,6 +164,7 @@ function udp(d: Dissection, { ip, addresses, addressBytes, at, end }: Upper): vo
   }
   const last = isWhole ? at + length : end;
   if (isUet) dissectSealed(d, ip, at + 8, last);
+  else if (isRoce) dissectRoceDatagram(d, ip, at + 8, last);
   else d.payload(at + 8, last);
 }
 
@@ -185,6 +197,7 @@ interface Upper {
 }
 
 const DEFAULT_PORTS: readonly number[] = [UET_UDP_PORT];
+const ROCE_PORTS: readonly number[] = [ROCE_UDP_PORT];
 const MAX_VLAN_TAGS = 2;
 const MAX_EXTENSIONS = 8;
 /** UDP header and the largest request header: what a switch must leave. */

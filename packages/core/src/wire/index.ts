@@ -1,5 +1,6 @@
 /** Wire formats: declarations, code points, captures and dissector. The public subpath `@verbena/core/wire`. */
 export * from './capture.ts';
+export * from './crc32.ts';
 export * from './crc32c.ts';
 export * from './diagram.ts';
 export * from './dissect.ts';
@@ -13,4 +14,5 @@ export * from './pcap.ts';
 export * from './pcapng.ts';
 export * from './pcapng-reader.ts';
 export * from './record.ts';
+export * from './roce/index.ts';
 export * from './uet/index.ts';
