@@ -1,9 +1,10 @@
 /** The transports of this build, by name. The only file that imports all of them. */
 import type { Transport } from './engine/engine.ts';
 import { loop } from './transports/loop/index.ts';
+import { roce } from './transports/roce/index.ts';
 import { uet } from './transports/uet/index.ts';
 
-export const TRANSPORTS: readonly Transport[] = [uet, loop];
+export const TRANSPORTS: readonly Transport[] = [uet, roce, loop];
 
 /** Looks a transport up by its name. */
 export const findTransport = (name: string): Transport | undefined => TRANSPORTS.find((one) => one.name === name);

@@ -24,6 +24,16 @@ describe('congestion window', () => {
     expect(window.packets).toBe(201);
   });
 
+  it('falls by an eighth at a mark, which ends the fast growth, and never below two packets', () => {
+    const window = new Window(1024);
+    window.onMark();
+    expect(window.packets).toBe(56);
+    window.onAck(55);
+    expect(window.packets).toBe(56);
+    for (let n = 0; n < 100; n++) window.onMark();
+    expect(window.packets).toBe(2);
+  });
+
   it('restarts after a time-out and grows fast up to half of what it was', () => {
     const window = new Window(1024);
     window.onAck(1000);
@@ -39,7 +49,10 @@ describe('congestion window', () => {
   it('stays a whole number between 1 and its bound, whatever happens (N18)', () => {
     const event = fc.oneof(
       fc.record({ what: fc.constant('ack' as const), n: fc.nat({ max: 5000 }) }),
-      fc.record({ what: fc.constantFrom('loss' as const, 'timeout' as const, 'reset' as const), n: fc.constant(0) }),
+      fc.record({
+        what: fc.constantFrom('loss' as const, 'mark' as const, 'timeout' as const, 'reset' as const),
+        n: fc.constant(0),
+      }),
     );
     fc.assert(
       fc.property(fc.constantFrom(1, 16, 33, 4096), fc.array(event, { maxLength: 100 }), (most, events) => {
@@ -47,6 +60,7 @@ describe('congestion window', () => {
         for (const { what, n } of events) {
           if (what === 'ack') window.onAck(n);
           else if (what === 'loss') window.onLoss();
+          else if (what === 'mark') window.onMark();
           else if (what === 'timeout') window.onTimeout();
           else window.reset();
           expect(Number.isInteger(window.packets)).toBe(true);

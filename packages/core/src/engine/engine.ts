@@ -7,8 +7,9 @@
 import type { Counters } from '../base/counters.ts';
 import type { DmaSpace } from './dma.ts';
 import type { Packet } from './packet.ts';
-import type { Seal } from './seal.ts';
+import type { PacketSeal, Seal } from './seal.ts';
 import type { Nanos } from './time.ts';
+import type { PeerAddress } from './wire-host.ts';
 import type { CompletionRecord, Reach, ReceiveWork, SendWork } from './work.ts';
 
 /** All that an engine can reach. Behind it there is no clock, socket, timer, console or Math.random. */
@@ -85,6 +86,8 @@ export interface QueuePairConfig {
   readonly peerPath?: number;
   /** Number of the one peer. */
   readonly peerQpn?: number;
+  /** Identifier of the secure domain that protects its packets; the usual one of the address entry when left out. */
+  readonly domain?: number;
 }
 
 export interface Engine {
@@ -131,6 +134,9 @@ export interface EngineConfig {
   readonly receiveBufferBytes: number;
   /** Names of the transport's own settings to values; unknown names are refused. */
   readonly settings?: Readonly<Record<string, number>>;
+  /** The address that packets leave from, and the peer behind a path: for what covers addresses. */
+  readonly local?: PeerAddress;
+  readonly peer?: (path: number) => PeerAddress | undefined;
 }
 
 export interface TransportLimits {
@@ -159,6 +165,8 @@ export interface TransportAttributes {
   readonly keyBits: number;
   /** Packets name the job they belong to. Without that, a queue pair's peer belongs to the job of the queue pair. */
   readonly jobsOnWire: boolean;
+  /** A write with immediate data takes a receive, and waits for one. Without that it is reported beside them. */
+  readonly noticesTakeReceives?: boolean;
   /** The payload sizes that packets can have, where not every size will do; ascending, bytes. */
   readonly payloadMtus?: readonly number[];
   readonly ordering: readonly ('ordered' | 'unordered')[];
@@ -197,6 +205,10 @@ export interface Transport {
   readonly drops: readonly DropReason[];
   /** What hosts put behind each packet, and check before an engine sees it. A simulated link needs none. */
   readonly seal?: Seal;
+  /** The same transport with protected packets. Hosts use it in the place of this one, for engines and for sizes. */
+  secured?(seal: PacketSeal): Transport;
+  /** Packets of queue pairs with a secure domain are protected. */
+  readonly protects?: boolean;
   /** Assigns a queue pair number that `addQueuePair` will accept. */
   assignQpn(used: (qpn: number) => boolean, random: () => number, pidOfPd: number | undefined): number;
   createEngine(services: Services, config: EngineConfig): Engine;

@@ -22,6 +22,8 @@ export class Packet {
   ecn = 0;
   /** A switch cut the payload off. */
   trimmed = false;
+  /** Beside `trimmed`: it was the last switch before this endpoint, so the network in between is not to blame. */
+  trimmedLastHop = false;
   /** Received: the seal does not fit the bytes. */
   damaged = false;
   /** Transmitted: zeros behind the payload, bytes. Received: they are part of the packet. */
@@ -47,7 +49,7 @@ export class Packet {
     this.path = 0;
     this.entropy = 0;
     this.ecn = 0;
-    this.trimmed = false;
+    this.trimmed = this.trimmedLastHop = false;
     this.damaged = false;
     this.padding = 0;
     this.control = false;

@@ -123,6 +123,8 @@ export class Reach {
   length = 0;
   /** Bits of `Access` that the operation needs. */
   rights = 0;
+  /** A mere question: a refusal has no consequences for the queue pair. */
+  isProbe = false;
   /** Out: where the bytes are. */
   region = 0;
   regionOffset = 0;

@@ -54,6 +54,7 @@ export class DataPath implements Services {
   readonly #counters: Counters;
   readonly #device: () => Device | undefined;
   readonly #maxMessage: number;
+  readonly #noticesTakeReceives: boolean;
   /** Packets name jobs, so requests must. */
   readonly #jobsOnWire: boolean;
   readonly #immediateBits: number;
@@ -80,6 +81,7 @@ export class DataPath implements Services {
     this.#device = device;
     this.#publisher = publisher;
     this.#maxMessage = attributes.limits.maxMessageBytes;
+    this.#noticesTakeReceives = attributes.noticesTakeReceives ?? false;
     this.#jobsOnWire = attributes.jobsOnWire && attributes.limits.maxJobId > 0;
     this.#immediateBits = attributes.immediateBits;
     this.#place = place;
@@ -219,9 +221,9 @@ export class DataPath implements Services {
   }
 
   /** A connected queue pair fails with the first access that it must refuse. */
-  #refuse({ qp: handle }: Reach, fault: number): number {
+  #refuse({ qp: handle, isProbe }: Reach, fault: number): number {
     const qp = this.#registry.qps.get(handle);
-    if (qp === undefined || qp.peerPath === 0 || qp.rules.failed !== 'ERR') return fault;
+    if (isProbe || qp === undefined || qp.peerPath === 0 || qp.rules.failed !== 'ERR') return fault;
     this.raise(EventValue.QP_ACCESS_ERR, handle);
     this.#publisher.doom(qp);
     return fault;
@@ -242,7 +244,8 @@ export class DataPath implements Services {
     const qp = this.#registry.qps.get(handle);
     if (qp === undefined) return;
     // receives of a shared queue were retired when they were taken
-    if (completion.opcode !== CompletionOpcode.RECV_RDMA_WITH_IMM && qp.srq === undefined) {
+    const tookReceive = this.#noticesTakeReceives || completion.opcode !== CompletionOpcode.RECV_RDMA_WITH_IMM;
+    if (tookReceive && qp.srq === undefined) {
       qp.receives.retire();
       this.#publisher.touch(qp);
     }
