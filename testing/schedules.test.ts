@@ -8,8 +8,10 @@ const REGRESSIONS: readonly Regression[] = JSON.parse(
 );
 const FROM = Number(process.env.SEED ?? 1);
 
-describe.each([...SCHEDULE_PLANS])('random schedules of $transport.name', ({ transport, options }) => {
-  for (const { seed, what } of REGRESSIONS.filter((one) => one.transport === transport.name)) {
+describe.each([...SCHEDULE_PLANS])('random schedules of $transport.name $options.kind', ({ transport, options }) => {
+  for (const { seed, what } of REGRESSIONS.filter(
+    (one) => one.transport === transport.name && (one.kind ?? 'RU') === options.kind,
+  )) {
     it(`seed ${seed}, which once failed: ${what}`, () => {
       runSchedule(transport, seed, options);
     });

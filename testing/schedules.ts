@@ -47,13 +47,15 @@ for (const { transport, options } of plans) {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
   const seconds = (performance.now() - start) / 1000;
   console.log(
-    `${transport.name}: ${report.runs} schedules from seed ${from}, ${report.operations} requests ` +
+    `${transport.name} ${options.kind}: ${report.runs} schedules from seed ${from}, ${report.operations} requests ` +
       `(${report.failedRequests} ended with an error status, as they may), ${report.packets} packets, ` +
       `${seconds.toFixed(1)} s, ${report.failures.length} failures`,
   );
   for (const { text } of report.failures.slice(0, MAX_DETAILS)) console.log(`\n${text}`);
   if (report.failures.length > 0) {
-    console.log(`\n${transport.name}: failing seeds: ${report.failures.map(({ seed }) => seed).join(' ')}`);
+    console.log(
+      `\n${transport.name} ${options.kind}: failing seeds: ${report.failures.map(({ seed }) => seed).join(' ')}`,
+    );
     process.exitCode = 1;
   }
 }

@@ -5,17 +5,19 @@
  */
 import { SeededRandom, type Transport } from '@verbena/core';
 import { type CaptureBed, captureTraffic, Notice } from '@verbena/core/testing';
+import type { QpType } from '@verbena/core/uapi';
+import { type Aim, aimOf } from '../aim.ts';
 import { type FuzzOptions, type FuzzReport, goesOn, hexOf, MAX_FAILURES } from '../fuzz-run.ts';
 import { mutate } from '../mutator.ts';
 
-export function fuzzEngine(transport: Transport, options: FuzzOptions): FuzzReport {
+export function fuzzEngine(transport: Transport, options: FuzzOptions, kind?: QpType): FuzzReport {
   const random = new SeededRandom(options.seed);
   const failures: string[] = [];
   const facts = { dropped: 0, exchanges: 0, beds: 0 };
   let inputs = 0;
   while (goesOn(options, inputs) && failures.length < MAX_FAILURES) {
     const bedSeed = random.uint32();
-    const run = new EngineRun(captureTraffic(transport, bedSeed), random, options.corpus ?? [], facts);
+    const run = new EngineRun(captureTraffic(transport, bedSeed, {}, kind), random, options.corpus ?? [], facts);
     facts.beds++;
     try {
       for (let i = 0; i < PER_BED && goesOn(options, inputs); i++) {
@@ -37,12 +39,14 @@ class EngineRun {
   readonly #facts: Record<string, number>;
   readonly #notices: readonly Notice[];
   readonly #recent: string[] = [];
+  readonly #aim: Aim | undefined;
 
   constructor(state: CaptureBed, random: SeededRandom, corpus: readonly Uint8Array[], facts: Record<string, number>) {
     this.#state = state;
     this.#random = random;
     this.#pool = [...state.packets.map(({ bytes }) => bytes), ...corpus];
     this.#facts = facts;
+    this.#aim = aimOf(state.bed.pump.transport.name);
     this.#notices = state.bed.ends.map(({ node }) => new Notice(node.kernel.links[0]!.engine.counters));
   }
 
@@ -52,12 +56,15 @@ class EngineRun {
     const { pump } = bed;
     const captured = packets[random.below(packets.length)]!;
     const original = random.chance(0.9) ? captured.bytes : this.#pool[random.below(this.#pool.length)]!;
-    const bytes = random.chance(0.05) ? original : mutate(random, original, this.#pool);
+    const bytes = random.chance(0.05) ? original.slice() : mutate(random, original, this.#pool);
     // mostly in the name of the peer that it belongs to; sometimes the device hears itself
     const from = random.chance(0.9) ? captured.from : random.below(2);
+    if (random.chance(0.02)) this.#work();
+    const receiver = bed.ends[captured.to]!;
+    receiver.revive();
+    if (random.chance(0.5)) this.#aim?.(bytes, receiver.node.kernel.links[0]!.engine, random);
     this.#recent.push(`${from} -> ${captured.to} ${hexOf(bytes)}`);
     if (this.#recent.length > KEPT) this.#recent.shift();
-    if (random.chance(0.02)) this.#work();
     const notice = this.#notices[captured.to]!;
     notice.mark();
     pump.network.inject(pump.now, from, captured.to, bytes);

@@ -11,6 +11,7 @@ import {
   type Mutation,
   Notice,
 } from '@verbena/core/testing';
+import type { QpType } from '@verbena/core/uapi';
 
 export interface SweepReport {
   readonly packets: number;
@@ -23,10 +24,10 @@ export interface SweepReport {
 export function sweep(
   transport: Transport,
   mutate: (packet: Uint8Array) => Iterable<Mutation>,
-  settings: Readonly<Record<string, number>> = {},
+  kind?: QpType,
 ): SweepReport {
   const offenders: string[] = [];
-  let target = new Target(transport, settings);
+  let target = new Target(transport, kind);
   const originals = target.state.packets;
   let packets = 0;
   for (const [i, original] of originals.entries()) {
@@ -37,7 +38,7 @@ export function sweep(
       if (why === undefined) continue;
       offenders.push(`packet ${i} (${original.from} -> ${original.to}) ${what}: ${why}`);
       if (offenders.length >= MAX_OFFENDERS) return { packets, originals: originals.length, offenders };
-      target = new Target(transport, settings);
+      target = new Target(transport, kind);
     }
   }
   const why = target.honest();
@@ -50,17 +51,18 @@ class Target {
   readonly #notices: readonly Notice[];
   #attacks = 0;
 
-  constructor(transport: Transport, settings: Readonly<Record<string, number>>) {
-    this.state = captureTraffic(transport, SEED, settings);
+  constructor(transport: Transport, kind: QpType | undefined) {
+    this.state = captureTraffic(transport, SEED, {}, kind);
     this.#notices = this.state.bed.ends.map(({ node }) => new Notice(node.kernel.links[0]!.engine.counters));
   }
 
   /** @returns what went wrong */
   attack({ from, to }: CapturedPacket, bytes: Uint8Array): string | undefined {
-    const { pump } = this.state.bed;
+    const { pump, ends } = this.state.bed;
     const notice = this.#notices[to]!;
-    notice.mark();
     try {
+      ends[to]!.revive();
+      notice.mark();
       pump.network.inject(pump.now, from, to, bytes);
       pump.drive({ limitNs: 1_000 });
     } catch (thrown) {

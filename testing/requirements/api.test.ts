@@ -1,9 +1,10 @@
 /**
- * What the two libraries export. Programs are built on these names: a name that is gone breaks them.
+ * What the libraries export. Programs are built on these names: a name that is gone breaks them.
  *
  *   npx vitest run testing/requirements/api.test.ts -u     writes the files anew, after a name was added
  */
 import * as core from '@verbena/core';
+import * as cm from '@verbena/core/cm';
 import * as node from '@verbena/node';
 import { describe, expect, it } from 'vitest';
 
@@ -28,6 +29,7 @@ function namesOf(library: Readonly<Record<string, unknown>>): string[] {
 
 describe.each([
   ['@verbena/core', 'core.txt', core],
+  ['@verbena/core/cm', 'cm.txt', cm],
   ['@verbena/node', 'node.txt', node],
 ])('the names of %s', (_, file, library) => {
   it('are those that were published: none is gone, and a new one is written down (R173)', async () => {

@@ -1,25 +1,30 @@
 /** The memory of a device: mapped and unmapped by one service, whatever protocol asks. */
-import { type AccessRight, RemoteMemory, TRANSPORTS, type Transport } from '@verbena/core';
-import { runHosts, SimHost } from '@verbena/core/testing';
+import { type AccessRight, RemoteMemory } from '@verbena/core';
+import { connect, isConnected, runHosts, SimHost } from '@verbena/core/testing';
 import { describe, expect, it } from 'vitest';
+import { RELIABLE_KINDS, type ReliableKind } from '../reliable-kinds.ts';
 
 const ALL: readonly AccessRight[] = ['local-write', 'remote-write', 'remote-read'];
 
 /** A program with a queue pair on a device of its own. */
-function end(host: SimHost, transport: Transport, address: string) {
+function end(host: SimHost, { transport, kind }: ReliableKind, address: string) {
   const device = host.plug('m%d', [{ transport, address }]);
   const context = host.program().open(device.name);
   const pd = context.allocatePd();
   const cq = context.createCompletionQueue({ entries: 16 });
   const jobKey = pd.createJobKey(context.createJob({ id: 7 }));
-  const qp = pd.createQueuePair({ type: 'RU', sendCq: cq, recvCq: cq, jobKey, sendDepth: 8, receiveDepth: 8 });
+  const qp = pd.createQueuePair({ type: kind, sendCq: cq, recvCq: cq, jobKey, sendDepth: 8, receiveDepth: 8 });
   return { context, pd, cq, qp, dma: host.of(device).dma };
 }
 
-function setup(transport: Transport) {
+function setup(carried: ReliableKind) {
   const host = new SimHost({ seed: 5 });
-  const [near, far] = [end(host, transport, '10.0.0.1'), end(host, transport, '10.0.0.2')];
-  const to = near.pd.createAddressHandle({ address: '10.0.0.2', qpn: far.qp.qpn });
+  const [near, far] = [end(host, carried, '10.0.0.1'), end(host, carried, '10.0.0.2')];
+  let where = {};
+  if (isConnected(carried.kind)) {
+    connect(near.qp, { address: '10.0.0.2', qpn: far.qp.qpn, sqPsn: 1, rqPsn: 2 });
+    connect(far.qp, { address: '10.0.0.1', qpn: near.qp.qpn, sqPsn: 2, rqPsn: 1 });
+  } else where = { to: near.pd.createAddressHandle({ address: '10.0.0.2', qpn: far.qp.qpn }) };
   const status = () => {
     let found = '';
     runHosts(
@@ -32,36 +37,36 @@ function setup(transport: Transport) {
     );
     return found;
   };
-  return { host, near, far, to, status };
+  return { host, near, far, where, status };
 }
 
-describe.each(TRANSPORTS)('memory of a device that speaks $name', (transport) => {
+describe.each(RELIABLE_KINDS)('memory of a device that speaks $transport.name, by $kind', (carried) => {
   it('use after unmapping is found by the service, and reported by the protocol (R133 R140)', () => {
-    const { near, far, to, status } = setup(transport);
+    const { near, far, where, status } = setup(carried);
     const source = near.pd.registerMemory(near.context.allocate(64).fill(9), { access: ALL });
     const before = far.dma.regions;
     const bytes = far.context.allocate(4096);
     const region = far.pd.registerMemory(bytes, { access: ALL });
     expect(far.dma.regions).toBe(before + 1);
     const remote = new RemoteMemory(region.rkey);
-    near.qp.post({ opcode: 'write', to, region: source, remote });
+    near.qp.post({ opcode: 'write', ...where, region: source, remote });
     expect(status()).toBe('SUCCESS');
     expect(bytes.subarray(0, 64).every((byte) => byte === 9)).toBe(true);
 
     region.deregister();
     expect(far.dma.regions).toBe(before);
     bytes.fill(1);
-    near.qp.post({ opcode: 'write', to, region: source, remote });
+    near.qp.post({ opcode: 'write', ...where, region: source, remote });
     expect(status()).toBe('REM_ACCESS_ERR');
     expect(bytes.every((byte) => byte === 1)).toBe(true);
   });
 
   it('a region that is unmapped under a transfer stops it, and the next owner of its place is safe (R133)', () => {
-    const { host, near, far, to, status } = setup(transport);
+    const { host, near, far, where, status } = setup(carried);
     const source = near.pd.registerMemory(near.context.allocate(1 << 20).fill(9), { access: ALL });
     const bytes = far.context.allocate(1 << 20);
     const region = far.pd.registerMemory(bytes, { access: ALL });
-    near.qp.post({ opcode: 'write', to, region: source, remote: new RemoteMemory(region.rkey) });
+    near.qp.post({ opcode: 'write', ...where, region: source, remote: new RemoteMemory(region.rkey) });
     for (let i = 0; i < 1000 && bytes[0] !== 9; i++) host.step();
     expect(bytes[0]).toBe(9);
     expect(bytes.at(-1)).toBe(0);

@@ -64,7 +64,7 @@ describe('the library knows no runtime', () => {
     runInContext("Math.random = () => { throw new Error('chance from outside'); };", bare);
     runInContext(outputFiles[0]!.text, bare);
     const first = JSON.parse(runInContext('JSON.stringify(verbena.run())', bare));
-    expect(first.map(({ name }: { name: string }) => name).sort()).toEqual(['loop', 'uet']);
+    expect(first.map(({ name }: { name: string }) => name).sort()).toEqual(['loop', 'roce', 'uet']);
     for (const { name, status, equal, retransmitted } of first) {
       expect(status).toBe('SUCCESS');
       expect(equal).toBe(true);

@@ -1,5 +1,9 @@
 /** A test bed: devices on a pump, one program's objects on each, and buffers whose surroundings are watched. */
+import { SeededRandom } from '../base/random.ts';
+import { QP_KINDS } from '../device/qp-transitions.ts';
+import type { Transport, TransportAttributes } from '../engine/engine.ts';
 import { type Nanos, SECOND } from '../engine/time.ts';
+import type { QpType } from '../uapi/objects/qp.ts';
 import type { AccessRight } from '../verbs/access-rights.ts';
 import type { AddressHandle } from '../verbs/address-handle.ts';
 import type { Completion } from '../verbs/completion.ts';
@@ -8,8 +12,10 @@ import type { Context } from '../verbs/context.ts';
 import type { Job, JobKey } from '../verbs/job.ts';
 import type { MemoryRegion } from '../verbs/memory-region.ts';
 import type { ProtectionDomain } from '../verbs/protection-domain.ts';
-import type { QueuePair } from '../verbs/queue-pair.ts';
+import type { QueuePairOptions } from '../verbs/queue-pair.ts';
 import { RemoteMemory } from '../verbs/remote-memory.ts';
+import type { ReceiveRequest } from '../verbs/work-request.ts';
+import { type DirectoryOptions, type EndQueuePair, PeerDirectory, PeerQueuePairs } from './peer-queue-pairs.ts';
 import { Pump, type PumpOptions } from './pump.ts';
 import type { SimNode } from './sim-node.ts';
 
@@ -29,24 +35,31 @@ export class End {
   readonly recvCq: CompletionQueue;
   readonly job: Job;
   readonly jobKey: JobKey;
-  readonly qp: QueuePair;
+  readonly qp: EndQueuePair;
+  readonly #world: World;
   readonly sent: Completion[] = [];
   readonly received: Completion[] = [];
   readonly #handles = new Map<End, AddressHandle>();
 
-  constructor(node: SimNode, options: EndOptions = {}) {
+  constructor(node: SimNode, world: World, options: EndOptions = {}) {
     const { ordered = false, job = JOB, depth = 256, cqEntries = 4 * depth } = options;
     this.node = node;
+    this.#world = world;
     this.context = node.device.open();
     this.pd = this.context.allocatePd();
     this.sendCq = this.context.createCompletionQueue({ entries: cqEntries });
     this.recvCq = this.context.createCompletionQueue({ entries: cqEntries });
     this.job = this.context.createJob({ id: job });
     this.jobKey = this.pd.createJobKey(this.job);
-    const { sendCq, recvCq, jobKey } = this;
-    this.qp = this.pd.createQueuePair({
-      ...{ type: 'RU', sendCq, recvCq, jobKey, ordered, sendDepth: depth, receiveDepth: depth },
-    });
+    this.qp = this.queuePair({ ordered, sendDepth: depth, receiveDepth: depth });
+  }
+
+  /** A further queue pair: reaches every end, and shares the completion queues. */
+  queuePair(options: Partial<QueuePairOptions> = {}): EndQueuePair {
+    const { pd, sendCq, recvCq, jobKey, node } = this;
+    const { kind, directory } = this.#world;
+    const all: QueuePairOptions = { type: kind, sendCq, recvCq, jobKey, ...options };
+    return directory === undefined ? pd.createQueuePair(all) : new PeerQueuePairs(pd, node.address, directory, all);
   }
 
   /** The address handle to another end. */
@@ -57,6 +70,22 @@ export class End {
       this.#handles.set(other, handle);
     }
     return handle;
+  }
+
+  /**
+   * Makes ready for a write with immediate data: a receive, where the transport takes one.
+   *
+   * @returns whether it does
+   */
+  postNotice(request: ReceiveRequest = {}): boolean {
+    const { noticesTakeReceives = false } = this.#world.attributes;
+    if (noticesTakeReceives) this.qp.postReceive(request);
+    return noticesTakeReceives;
+  }
+
+  /** Connections that have failed are made again; what was under way there is flushed. */
+  revive(): void {
+    if (this.qp instanceof PeerQueuePairs) this.qp.revive();
   }
 
   /** Takes what has completed. */
@@ -128,7 +157,19 @@ export class GuardedBuffer {
   }
 }
 
+/** What all ends of a bed have in common. */
+interface World {
+  readonly attributes: TransportAttributes;
+  readonly kind: QpType;
+  /** Where connected queue pairs find each other; others need none. */
+  readonly directory: PeerDirectory | undefined;
+}
+
 export interface BedOptions extends Omit<PumpOptions, 'nodes'>, EndOptions {
+  /** Kind of the queue pairs. Default: reliable unconnected ones where the transport has them, else its first kind. */
+  readonly kind?: QpType;
+  /** How connected ones are connected. */
+  readonly connection?: Partial<DirectoryOptions>;
   /** One number: so many nodes. Options: one node for each. Default 2. */
   readonly ends?: number | readonly EndOptions[];
 }
@@ -136,6 +177,7 @@ export interface BedOptions extends Omit<PumpOptions, 'nodes'>, EndOptions {
 export class Bed {
   readonly pump: Pump;
   readonly ends: readonly End[];
+  readonly kind: QpType;
   /** Payload bytes of a full packet. */
   readonly mtu: number;
 
@@ -144,7 +186,12 @@ export class Bed {
     const list = typeof ends === 'number' ? Array.from({ length: ends }, (): EndOptions => ({})) : ends;
     this.mtu = options.payloadMtu ?? 1024;
     this.pump = new Pump({ ...options, nodes: list.length });
-    this.ends = list.map((one, index) => new End(this.pump.node(index), { ...options, ...one }));
+    this.kind = options.kind ?? defaultKind(options.transport);
+    const random = new SeededRandom((options.seed ?? 1) ^ CONNECTIONS);
+    const connection = { payloadMtu: this.mtu, ...options.connection };
+    const directory = isConnected(this.kind) ? new PeerDirectory(random, connection) : undefined;
+    const world = { attributes: options.transport.attributes, kind: this.kind, directory };
+    this.ends = list.map((one, index) => new End(this.pump.node(index), world, { ...options, ...one }));
   }
 
   get a(): End {
@@ -189,10 +236,18 @@ export class Bed {
   }
 }
 
+/** The kind that test beds use unless told. */
+export const defaultKind = ({ attributes: { queuePairTypes } }: Transport): QpType =>
+  (queuePairTypes.includes('RU') ? 'RU' : (queuePairTypes[0] ?? 'RU')) as QpType;
+
+export const isConnected = (kind: QpType): boolean => kind in QP_KINDS && QP_KINDS[kind as 'RC'].connected;
+
 export const patternByte = (i: number, salt: number): number => (i * 31 + (i >> 8) * 7 + (i >> 16) + salt * 13) & 0xff;
 
 /** Of all ends unless told. */
 export const JOB = 7;
+/** PSNs come from another sequence than faults. */
+const CONNECTIONS = 0xc0_99ec7;
 const ALL: readonly AccessRight[] = ['local-write', 'remote-write', 'remote-read'];
 const GUARD = 61;
 const GUARD_BYTE = 0xa5;

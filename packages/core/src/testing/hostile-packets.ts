@@ -1,8 +1,12 @@
 /** Packets for attacks: captured from an honest run, cut, stretched, and changed at the borders of their fields. */
 import type { Counters } from '../base/counters.ts';
 import type { Transport } from '../engine/engine.ts';
-import { Bed } from './bed.ts';
+import type { QpType } from '../uapi/objects/qp.ts';
+import { RemoteMemory } from '../verbs/remote-memory.ts';
+import type { WorkRequest } from '../verbs/work-request.ts';
+import { Bed, defaultKind, isConnected } from './bed.ts';
 import { packetLayers } from './trace.ts';
+import { UNRELIABLE_KINDS, type UnreliablePair, unreliablePair } from './unreliable-pair.ts';
 
 /** A packet of an honest run, each kind of packet a few times. */
 export interface CapturedPacket {
@@ -24,12 +28,14 @@ export function captureTraffic(
   transport: Transport,
   seed: number,
   settings: Readonly<Record<string, number>> = {},
+  kind: QpType = defaultKind(transport),
 ): CaptureBed {
   const packets: CapturedPacket[] = [];
   const kinds = new Map<string, number>();
   let recording = true;
   const bed = new Bed({
-    ...{ transport, seed, settings, ends: 3, payloadMtu: 256, keep: 16, depth: 1024 },
+    ...{ transport, seed, settings, kind, ends: 3, payloadMtu: 256, keep: 16, depth: 1024 },
+    connection: { firstPsn: FIRST_PSN },
     inspect: ({ from, to, bytes, length }) => {
       if (!recording) return undefined;
       const kind = `${from} ${to} ${bytes[0]} ${bytes[1]} ${length}`;
@@ -44,21 +50,66 @@ export function captureTraffic(
     const source = a.buffer(length, { salt: 1 });
     const remote = b.buffer(length, { salt: 2 }).remote;
     b.qp.postReceive(b.buffer(length).part());
+    b.postNotice(b.buffer(length).part());
     a.qp.post({ opcode: 'send', to: a.to(b), ...source.part(), imm: 7 });
     a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote, imm: 8 });
     a.qp.post({ opcode: 'read', to: a.to(b), ...source.part(), remote });
   }
   bed.completed(a, 12, 0);
-  // refusals have packets of their own
+  rareOperations(bed);
+  const before = a.sent.length;
+  // refusals have packets of their own; where they end a connection, it is not the one that is to be attacked
   const source = a.buffer(300, { salt: 1 });
-  a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: b.buffer(10).remote, remoteOffset: 2 ** 40 });
-  bed.completed(a, 13, 0);
-  a.qp.post({ opcode: 'send', to: a.to(b), ...source.part() });
+  const spare = isConnected(kind) ? a.queuePair() : a.qp;
+  spare.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: b.buffer(10).remote, remoteOffset: 2 ** 40 });
+  bed.completed(a, before + 1, 0);
+  spare.post({ opcode: 'send', to: a.to(b), ...source.part() });
   bed.pass(20_000);
   for (let i = 0; i < 500; i++) b.qp.postReceive(b.buffer(16).part());
-  bed.completed(a, 14, 0);
+  bed.completed(a, before + 2, 0);
+  for (const one of UNRELIABLE_KINDS) {
+    if (transport.attributes.queuePairTypes.includes(one)) exchange(bed, unreliablePair(bed, one));
+  }
   recording = false;
   return { bed, packets };
+}
+
+/** Atomics and messages that end access, where the transport has them. */
+function rareOperations(bed: Bed): void {
+  const { a, b } = bed;
+  const { operations } = bed.pump.transport.attributes;
+  const requests: Omit<WorkRequest, 'to'>[] = [];
+  const access = ['local-write', 'remote-write', 'remote-atomic'] as const;
+  const [words, results] = [b, a].map(({ pd, context }) => pd.registerMemory(context.allocate(64), { access }));
+  const remote = new RemoteMemory(words!.rkey);
+  const result = { region: results!, offset: 0, length: 8 };
+  if (operations.includes('cmp-swap')) requests.push({ opcode: 'cmp-swap', ...result, remote, compare: 0, swap: 9 });
+  if (operations.includes('fetch-add')) requests.push({ opcode: 'fetch-add', ...result, remote, add: 1 });
+  if (operations.includes('send-inv')) {
+    const { rkey } = b.pd.registerMemory(b.context.allocate(8), { access: [] });
+    b.qp.postReceive(b.buffer(8).part());
+    requests.push({ opcode: 'send', ...result, invalidate: rkey });
+  }
+  const due = a.sent.length + requests.length;
+  for (const request of requests) a.qp.post({ ...request, to: a.to(b) });
+  bed.completed(a, due, 0);
+}
+
+/** Messages of all sizes that the kind can have, and writes where it has them. */
+function exchange(bed: Bed, { near, far, to }: UnreliablePair): void {
+  const { a, b } = bed;
+  const isConnected = to.to === undefined;
+  for (let i = 0; i < 200; i++) far.postReceive({ id: i, ...b.buffer(800).part() });
+  for (const length of [0, 5, 256, ...(isConnected ? [700] : [])]) {
+    const source = a.buffer(length, { salt: 1 });
+    near.post({ opcode: 'send', ...to, ...source.part() });
+    near.post({ opcode: 'send', ...to, ...source.part(), imm: 7 });
+    if (!isConnected) continue;
+    const { remote } = b.buffer(length);
+    near.post({ opcode: 'write', ...source.part(), remote });
+    near.post({ opcode: 'write', ...source.part(), remote, imm: 8 });
+  }
+  bed.pass(1_000_000);
 }
 
 export interface Mutation {
@@ -150,3 +201,5 @@ const FILLS: readonly (readonly [string, (i: number, bits: number) => number])[]
   ['all but the highest bit', (i) => (i === 0 ? 0 : 1)],
 ];
 const PER_KIND = 2;
+/** Connections that are made again expect what was captured once more. */
+const FIRST_PSN = 0xff_fff0;

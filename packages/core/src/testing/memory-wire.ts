@@ -65,7 +65,7 @@ export class MemoryWire implements WireHost {
     const to = this.peer(out.path);
     const end = to === undefined ? undefined : this.#fabric.end(to);
     if (end === undefined || this.#fabric.end(this.local) !== this) return;
-    const bytes = new Uint8Array(out.length + out.payloadLength());
+    const bytes = new Uint8Array(out.length + out.payloadLength() + out.padding);
     bytes.set(out.bytes.subarray(out.at, out.at + out.length));
     for (let i = 0, at = out.length; i < out.slices; at += out.sliceLength[i++]!) {
       this.#dma.fetch(out.sliceRegion[i]!, out.sliceOffset[i]!, bytes, at, out.sliceLength[i]!);

@@ -29,6 +29,8 @@ export interface NetworkOptions {
   readonly mtuBytes: number;
   /** What a switch leaves of a packet that it trims. */
   readonly trimBytes: number;
+  /** Packets have a checksum that the host checks: what does not fit it is delivered, and marked as damaged. */
+  readonly sealed?: boolean;
   readonly faults: Partial<LinkFaults>;
   readonly trace: Trace;
 }
@@ -143,14 +145,15 @@ export class Network {
     this.#free.push(one.slot);
   }
 
-  /** @returns false when the packet is dropped for its wrong checksum */
+  /** @returns false when the packet is dropped for its wrong checksum, which is the one of UDP */
   #corrupt(now: Nanos, link: Link, packet: Packet): boolean {
     const { faults, random } = link;
     for (let flips = 1 + random.below(3); flips > 0; flips--) {
       packet.bytes[packet.at + random.below(packet.length)]! ^= 1 << random.below(8);
     }
     this.#note(now, link, 'corrupted', packet.bytes, packet.length);
-    return !faults.checksum;
+    packet.damaged = faults.checksum && this.#options.sealed === true;
+    return packet.damaged || !faults.checksum;
   }
 
   #slot(): number {

@@ -82,7 +82,9 @@ export class Pump {
     this.seed = seed;
     this.trace = new Trace(keep);
     const mtuBytes = transport.headerBytes + payloadMtu;
-    this.network = new Network({ seed, mtuBytes, trimBytes: transport.headerBytes, faults, trace: this.trace });
+    const sealed = transport.seal !== undefined;
+    const trimBytes = transport.headerBytes;
+    this.network = new Network({ seed, mtuBytes, trimBytes, sealed, faults, trace: this.trace });
     this.nodes = Array.from({ length: nodes }, (_, index) => {
       const { settings = {}, limits = {} } = options;
       const nodeSeed = Math.imul(seed + 1, 0x85ebca6b) ^ index;

@@ -6,7 +6,10 @@
 import { SeededRandom } from '../base/random.ts';
 import type { Transport } from '../engine/engine.ts';
 import { MILLISECOND, SECOND } from '../engine/time.ts';
-import { Bed, type End, type GuardedBuffer, patternByte } from './bed.ts';
+import type { QpType } from '../uapi/objects/qp.ts';
+import type { MemoryRegion } from '../verbs/memory-region.ts';
+import { RemoteMemory } from '../verbs/remote-memory.ts';
+import { Bed, defaultKind, type End, type GuardedBuffer, patternByte } from './bed.ts';
 import { CLEAN, type LinkFaults } from './faults.ts';
 import type { SentPacket } from './pump.ts';
 
@@ -15,6 +18,8 @@ export interface ScheduleOptions {
   readonly from?: number;
   readonly count: number;
   readonly settings?: Readonly<Record<string, number>>;
+  /** Kind of the queue pairs. Default: as test beds choose. */
+  readonly kind?: QpType;
   /** False: links delay packets and do nothing else to them. Default true. */
   readonly faults?: boolean;
   /** Makes the inspector of one run: rules of the transport for each packet. */
@@ -22,7 +27,7 @@ export interface ScheduleOptions {
 }
 
 /** What one run must know. */
-type RunOptions = Pick<ScheduleOptions, 'settings' | 'faults' | 'inspector'>;
+type RunOptions = Pick<ScheduleOptions, 'settings' | 'kind' | 'faults' | 'inspector'>;
 
 export interface ScheduleFailure {
   readonly seed: number;
@@ -80,7 +85,7 @@ function explainSchedule(transport: Transport, seed: number, options: ScheduleOp
   return `schedule ${seed} failed once and not again: the run is not deterministic`;
 }
 
-type Kind = 'send' | 'write' | 'write-imm' | 'read';
+type Kind = 'send' | 'write' | 'write-imm' | 'read' | 'fetch-add';
 
 interface Operation {
   readonly id: number;
@@ -101,6 +106,9 @@ class Schedule {
   readonly #ordered: boolean;
   readonly #hasFaults: boolean;
   readonly #inboxes = new Map<End, GuardedBuffer[]>();
+  /** A word of each end that the others add to. */
+  readonly #sums = new Map<End, MemoryRegion>();
+  readonly #kinds: readonly Kind[];
   readonly #largest: number;
   readonly #closed = new Set<End>();
   /** Receives may be missing. */
@@ -109,7 +117,7 @@ class Schedule {
   constructor(
     transport: Transport,
     seed: number,
-    { settings = {}, faults = true, inspector }: RunOptions,
+    { settings = {}, kind = defaultKind(transport), faults = true, inspector }: RunOptions,
     keep: number,
   ) {
     const random = new SeededRandom(seed);
@@ -119,13 +127,21 @@ class Schedule {
     const payloadMtu = [256, 512, 1024][random.below(3)]!;
     this.#largest = payloadMtu * (1 + random.below(6));
     this.bed = new Bed({
-      ...{ transport, seed, payloadMtu, keep, settings, ordered: this.#ordered, depth: 64 },
+      ...{ transport, seed, payloadMtu, keep, settings, kind, ordered: this.#ordered, depth: 64 },
+      connection: CONNECTION,
       ends: 2 + random.below(2),
       entropies: 1 + random.below(4),
       faults: this.#faults(),
       ...(inspector === undefined ? {} : { inspect: inspector() }),
     });
-    for (const end of this.bed.ends) this.#inboxes.set(end, []);
+    const hasAtomics = transport.attributes.operations.includes('fetch-add');
+    this.#kinds = ['send', 'send', 'write', 'write-imm', 'read', ...(hasAtomics ? (['fetch-add'] as const) : [])];
+    for (const end of this.bed.ends) {
+      this.#inboxes.set(end, []);
+      if (!hasAtomics) continue;
+      const access = ['local-write', 'remote-write', 'remote-atomic'] as const;
+      this.#sums.set(end, end.pd.registerMemory(end.context.allocate(8), { access }));
+    }
   }
 
   run(): void {
@@ -158,6 +174,7 @@ class Schedule {
     this.#checkSends(alive);
     for (const end of alive) this.#checkReceives(end);
     this.#checkMemory();
+    for (const [end, { bytes }] of this.#sums) this.#checkSum(end, wordAt(bytes));
     bed.close();
   }
 
@@ -168,7 +185,7 @@ class Schedule {
     const others = ends.filter((end) => end !== from);
     const to = others[random.below(others.length)]!;
     if (this.#closed.has(from) || from.node.dead) return;
-    const kind = (['send', 'send', 'write', 'write-imm', 'read'] as const)[random.below(5)]!;
+    const kind = this.#kinds[random.below(this.#kinds.length)]!;
     const length = random.chance(0.1) ? 0 : random.chance(0.4) ? random.below(100) : random.below(this.#largest + 1);
     const salt = random.below(256);
     const operation: Operation = { id, kind, from, to, salt, length, sink: undefined, status: '' };
@@ -176,6 +193,10 @@ class Schedule {
     const request = { id, to: from.to(to) };
     if (kind === 'send') {
       from.qp.post({ opcode: 'send', ...request, ...this.#source(from, length, salt), imm: id });
+    } else if (kind === 'fetch-add') {
+      operation.sink = from.buffer(8);
+      const remote = new RemoteMemory(this.#sums.get(to)!.rkey);
+      from.qp.post({ opcode: 'fetch-add', ...request, ...operation.sink.part(), remote, add: 1 });
     } else if (kind === 'read') {
       operation.sink = from.buffer(length);
       const { remote } = to.buffer(length, { salt });
@@ -289,9 +310,21 @@ class Schedule {
     }
   }
 
+  /** Each addition that succeeded happened once, those that failed at most once. */
+  #checkSum(end: End, sum: number): void {
+    const all = this.operations.filter(({ kind, to }) => kind === 'fetch-add' && to === end);
+    const done = all.filter(({ status }) => status === 'SUCCESS').map(({ sink }) => wordAt(sink!.bytes));
+    if (sum < done.length || sum > all.length) {
+      throw new Error(`the word of node ${end.node.index} is ${sum} after ${done.length} of ${all.length} additions`);
+    }
+    if (new Set(done).size < done.length || done.some((one) => one >= sum)) {
+      throw new Error(`additions to the word of node ${end.node.index}, which is ${sum}, found ${done.join(', ')}`);
+    }
+  }
+
   #checkMemory(): void {
     for (const { id, kind, sink, salt, status } of this.operations) {
-      if (sink === undefined) continue;
+      if (sink === undefined || kind === 'fetch-add') continue;
       if (status === 'SUCCESS') sink.expectPattern(salt);
       sink.expectGuards();
       // what failed may have come in part, but nothing else
@@ -304,9 +337,14 @@ class Schedule {
   }
 }
 
+/** A word as memory has it. */
+const wordAt = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+
 /** How requests may end on bad links, with peers that die and queue pairs that close. */
 const EXPECTED = new Set([
   ...['SUCCESS', 'RETRY_EXC_ERR', 'RNR_RETRY_EXC_ERR', 'WR_FLUSH_ERR', 'REM_INV_RD_REQ_ERR', 'REM_ABORT_ERR'],
   ...['REM_OP_ERR', 'RESP_TIMEOUT_ERR'],
 ]);
 const EMPTY = 0xee;
+/** Peers that are not ready are asked seven times at intervals of 10 ms: longer than receives are late. */
+const CONNECTION = { timeout: 10, rnrRetry: 6, minRnrTimer: 20 };

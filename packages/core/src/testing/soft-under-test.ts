@@ -11,18 +11,25 @@ import { Context } from '../verbs/context.ts';
 import { InlinePort } from '../verbs/inline-port.ts';
 import type { MemoryRegion } from '../verbs/memory-region.ts';
 import { RemoteMemory } from '../verbs/remote-memory.ts';
+import type { WorkRequest } from '../verbs/work-request.ts';
+import { defaultKind, isConnected } from './bed.ts';
+import { connect, prepare } from './connection.ts';
 import type { DriverProgram, DriverUnderTest, Endpoint, Given, PluggedPair, Recipe } from './driver-bench.ts';
 import { type SimDevice, SimHost } from './sim-host.ts';
 import { SIM_USER_MEMORY } from './sim-node.ts';
 import { check } from './suite-case.ts';
 
-/** @param wrap - what stands around the software part, for drivers that build on it */
+/**
+ * @param wrap - what stands around the software part, for drivers that build on it
+ * @param kind - of the queue pairs that talk
+ */
 export function softUnderTest(
   transport: Transport,
   wrap: (soft: SimDevice, index: number) => Driver = ({ kernel }) => kernel,
   name = `soft with ${transport.name}`,
+  kind: QpType = defaultKind(transport),
 ): DriverUnderTest {
-  return { name, plug: () => plug(transport, wrap) };
+  return { name, plug: () => plug(transport, wrap, kind) };
 }
 
 /** One end of a conversation over the verbs API. */
@@ -35,27 +42,29 @@ class VerbsEnd implements Endpoint {
   readonly #in: MemoryRegion;
   #to: ReturnType<VerbsEnd['pd']['createAddressHandle']> | undefined;
 
-  constructor(program: DriverProgram, transport: Transport) {
+  constructor(program: DriverProgram, type: QpType) {
     this.context = openContext(program);
     this.pd = this.context.allocatePd();
     this.#cq = this.context.createCompletionQueue({ entries: 64 });
     const jobs = this.context.attributes.maxJobId > 0;
     const job = jobs ? { jobKey: this.pd.createJobKey(this.context.createJob({ id: JOB })) } : {};
-    const type = transport.attributes.queuePairTypes[0] as QpType;
     this.qp = this.pd.createQueuePair({ type, sendCq: this.#cq, recvCq: this.#cq, ...job, sendDepth: DEPTH });
     const access = { access: ['local-write', 'remote-write'] } as const;
     this.#out = this.pd.registerMemory(this.context.allocate(BUFFER), access);
     this.#in = this.pd.registerMemory(this.context.allocate(DEPTH * BUFFER), access);
+    if (isConnected(type)) prepare(this.qp);
     for (let i = 0; i < DEPTH; i++) this.#post(i);
   }
 
   connect(address: string, peer: VerbsEnd): void {
-    this.#to = this.pd.createAddressHandle({ address, qpn: peer.qp.qpn });
+    if (isConnected(this.qp.type)) {
+      connect(this.qp, { address, qpn: peer.qp.qpn, sqPsn: 1, rqPsn: 1 });
+    } else this.#to = this.pd.createAddressHandle({ address, qpn: peer.qp.qpn });
   }
 
   send(bytes: Uint8Array): void {
     this.#out.bytes.set(bytes);
-    this.qp.post({ opcode: 'send', to: this.#to!, region: this.#out, length: bytes.length });
+    this.qp.post({ opcode: 'send', ...this.#peer, region: this.#out, length: bytes.length });
   }
 
   receive(): Uint8Array | undefined {
@@ -74,9 +83,13 @@ class VerbsEnd implements Endpoint {
     for (let slot = 0; slot < 4; slot++) this.context.page.ring(slot);
   }
 
+  get #peer(): Pick<WorkRequest, 'to'> {
+    return this.#to === undefined ? {} : { to: this.#to };
+  }
+
   /** Writes into memory of the peer. @returns how that ended */
   write(bytes: Uint8Array, remote: RemoteMemory, run: () => void): string {
-    this.qp.post({ opcode: 'write', to: this.#to!, inline: bytes, remote });
+    this.qp.post({ opcode: 'write', ...this.#peer, inline: bytes, remote });
     run();
     return this.#cq.take()?.status ?? 'nothing';
   }
@@ -86,7 +99,7 @@ class VerbsEnd implements Endpoint {
   }
 }
 
-function plug(transport: Transport, wrap: (soft: SimDevice, index: number) => Driver): PluggedPair {
+function plug(transport: Transport, wrap: (soft: SimDevice, index: number) => Driver, kind: QpType): PluggedPair {
   const host = new SimHost();
   const made: SimDevice[] = [];
   let own = 0;
@@ -97,7 +110,7 @@ function plug(transport: Transport, wrap: (soft: SimDevice, index: number) => Dr
     return wrap(device, index);
   };
   const ends = (a: DriverProgram, b: DriverProgram): readonly [VerbsEnd, VerbsEnd] => {
-    const [near, far] = [new VerbsEnd(a, transport), new VerbsEnd(b, transport)];
+    const [near, far] = [new VerbsEnd(a, kind), new VerbsEnd(b, kind)];
     near.connect(ADDRESSES[1]!, far);
     far.connect(ADDRESSES[0]!, near);
     return [near, far];
@@ -115,7 +128,7 @@ function plug(transport: Transport, wrap: (soft: SimDevice, index: number) => Dr
     run,
     again: () => driver(0),
     held: () => made.reduce((sum, one) => sum + one.held() + one.dma.regions, -own),
-    recipes: recipesOf(transport),
+    recipes: recipesOf(kind),
     talk: ends,
     trespass(a, b) {
       const [near, far] = ends(a, b);
@@ -129,7 +142,7 @@ function plug(transport: Transport, wrap: (soft: SimDevice, index: number) => Dr
 }
 
 /** What each object of a software device is made of. */
-function recipesOf(transport: Transport): Readonly<Record<string, Recipe>> {
+function recipesOf(kind: QpType): Readonly<Record<string, Recipe>> {
   const ring = (entries: number, bytes: number) => new Uint8Array(ringBytes(entries, bytes));
   const memory = (index: number, length: number) => ({ kind: MemoryKind.ATTACHMENT, index, offset: 0, length });
   const given = (input: Given['input'], ...attachments: Uint8Array[]): Given => ({ input, attachments });
@@ -146,7 +159,7 @@ function recipesOf(transport: Transport): Readonly<Record<string, Recipe>> {
     'QP.CREATE': (program) => {
       const [sends, receives] = [ring(16, SendEntry.bytes), ring(16, ReceiveEntry.bytes)];
       const queues = { pd: program.make('PD.ALLOC'), sendCq: program.make('CQ.CREATE') };
-      const type = QP_TYPES[transport.attributes.queuePairTypes[0] as QpType];
+      const type = QP_TYPES[kind];
       const rings = {
         ...{ sendRing: memory(0, sends.length), sendEntries: 16 },
         ...{ receiveRing: memory(1, receives.length), receiveEntries: 16 },

@@ -3,7 +3,7 @@
 import type { Nanos } from '../engine/time.ts';
 import { dissect, type HeaderNode } from '../wire/dissect.ts';
 import type { Dissected } from '../wire/dissection.ts';
-import { dissectUet } from '../wire/dissector.ts';
+import { dissectRoce, dissectUet } from '../wire/dissector.ts';
 import { byteLength } from '../wire/header.ts';
 import { LoopHeader } from '../wire/loop/loop.ts';
 
@@ -89,6 +89,7 @@ export function packetLayers(
   bytes: Uint8Array,
 ): Pick<Dissected, 'problems'> & { layers: readonly HeaderNode[] } {
   if (transport === 'uet') return dissectUet(bytes);
+  if (transport === 'roce') return dissectRoce(bytes);
   if (transport !== 'loop' || bytes.length < byteLength(LoopHeader)) return { layers: [], problems: [] };
   return {
     layers: [dissect(LoopHeader, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)],

@@ -7,14 +7,20 @@
  * Every case runs over the verbs API on simulated devices, in simulated time.
  */
 import type { Transport } from '../engine/engine.ts';
+import type { QpType } from '../uapi/objects/qp.ts';
+import { defaultKind } from './bed.ts';
 import { ACCESS_CASES } from './cases/access.ts';
+import { ATOMIC_CASES } from './cases/atomics.ts';
+import { CONNECTED_CASES } from './cases/connected.ts';
+import { DATAGRAM_CASES } from './cases/datagrams.ts';
 import { FAULT_CASES } from './cases/faults.ts';
+import { INVALIDATION_CASES } from './cases/invalidation.ts';
 import { LIFECYCLE_CASES } from './cases/lifecycle.ts';
 import { MEMORY_CASES } from './cases/memory.ts';
 import { QUEUE_CASES } from './cases/queues.ts';
 import { RECEIVER_CASES } from './cases/receiver.ts';
 import { TRANSFER_CASES } from './cases/transfer.ts';
-import { type SuiteCase, SuiteContext } from './suite-case.ts';
+import { inapplicable, type SuiteCase, SuiteContext } from './suite-case.ts';
 
 export interface SuiteOptions {
   readonly describe: (name: string, body: () => void) => unknown;
@@ -23,6 +29,8 @@ export interface SuiteOptions {
   };
   /** What the transport does not do. `*` in a case name stands for any text. */
   readonly skip?: readonly { readonly reason: string; readonly cases: readonly string[] }[];
+  /** Kind of queue pair that the cases use. Default: reliable unconnected ones where there are any. */
+  readonly kind?: QpType;
   /** Settings of all devices. */
   readonly settings?: Readonly<Record<string, number>>;
 }
@@ -36,16 +44,21 @@ export const TRANSPORT_CASES: readonly SuiteCase[] = [
   ...QUEUE_CASES,
   ...FAULT_CASES,
   ...LIFECYCLE_CASES,
+  ...ATOMIC_CASES,
+  ...INVALIDATION_CASES,
+  ...CONNECTED_CASES,
+  ...DATAGRAM_CASES,
 ];
 
 export function transportSuite(transport: Transport, options: SuiteOptions): void {
-  const { describe, it, skip = [], settings = {} } = options;
+  const { describe, it, skip = [], settings = {}, kind = defaultKind(transport) } = options;
   const patterns = skip.flatMap(({ reason, cases }) => cases.map((glob) => ({ reason, glob, pattern: regexOf(glob) })));
-  describe(`transport suite: ${transport.name}`, () => {
-    for (const { name, run } of TRANSPORT_CASES) {
-      const skipped = patterns.find(({ pattern }) => pattern.test(name));
-      if (skipped !== undefined) it.skip(`${name} (${skipped.reason})`, () => {});
-      else it(name, () => run(new SuiteContext(transport, settings)));
+  describe(`transport suite: ${transport.name} ${kind}`, () => {
+    for (const one of TRANSPORT_CASES) {
+      const { name, run } = one;
+      const reason = inapplicable(one, transport, kind) ?? patterns.find(({ pattern }) => pattern.test(name))?.reason;
+      if (reason !== undefined) it.skip(`${name} (${reason})`, () => {});
+      else it(name, () => run(new SuiteContext(transport, kind, settings)));
     }
     it('skips only what exists', () => {
       const idle = patterns.filter(({ pattern }) => !TRANSPORT_CASES.some(({ name }) => pattern.test(name)));

@@ -1,15 +1,15 @@
 /** What programs do with registered memory beyond registering it: it must hold over any transport. */
 import type { Completion } from '../../verbs/completion.ts';
 import type { MemoryRegion } from '../../verbs/memory-region.ts';
-import type { QueuePair } from '../../verbs/queue-pair.ts';
 import { RemoteMemory } from '../../verbs/remote-memory.ts';
 import type { Bed, End } from '../bed.ts';
+import type { EndQueuePair } from '../peer-queue-pairs.ts';
 import { check, checkEqual, checkStatus, checkThrows, type SuiteCase, testCase } from '../suite-case.ts';
 
 const ALL = ['local-write', 'remote-write', 'remote-read'] as const;
 
 /** A write of `length` bytes from a to b, and how it ended. */
-function write(bed: Bed, remote: RemoteMemory, options: { offset?: number; length?: number; qp?: QueuePair } = {}) {
+function write(bed: Bed, remote: RemoteMemory, options: { offset?: number; length?: number; qp?: EndQueuePair } = {}) {
   const { a, b } = bed;
   const { offset = 0, length = 8, qp = b.qp } = options;
   const before = a.sent.length;
@@ -27,10 +27,7 @@ function register(end: End, length: number, access: Parameters<End['pd']['regist
   return end.pd.registerMemory(end.context.allocate(length), { access });
 }
 
-function secondQp({ context, pd, sendCq, recvCq, jobKey }: End): QueuePair {
-  check(context.isOpen, 'the context is open');
-  return pd.createQueuePair({ type: 'RU', sendCq, recvCq, jobKey, sendDepth: 16, receiveDepth: 16 });
-}
+const secondQp = (end: End): EndQueuePair => end.queuePair({ sendDepth: 16, receiveDepth: 16 });
 
 const zeros = (region: MemoryRegion): boolean => region.bytes.every((byte) => byte === 0);
 
@@ -161,13 +158,16 @@ export const MEMORY_CASES: readonly SuiteCase[] = [
   testCase('memory/chosen-key (R101)', (suite) => {
     const bed = suite.bed();
     const { a, b } = bed;
-    const key = 0xbeef_1234_5678n;
+    const { keyBits } = suite.transport.attributes;
+    const key = BigInt.asUintN(keyBits, 0xbeef_1234_5678n);
     const options = { access: ALL, key };
     const region = b.pd.registerMemory(b.context.allocate(100), options);
     checkEqual(region.rkey, key, 'the key');
     checkThrows('EEXIST', () => b.pd.registerMemory(b.context.allocate(100), options));
     checkThrows('EEXIST', () => region.derive({ access: [], key }));
-    checkThrows('EINVAL', () => b.pd.registerMemory(b.context.allocate(100), { access: ALL, key: 1n << 48n }));
+    checkThrows('EINVAL', () =>
+      b.pd.registerMemory(b.context.allocate(100), { access: ALL, key: 1n << BigInt(keyBits) }),
+    );
     const other = b.context.allocatePd().registerMemory(b.context.allocate(100), options);
     const mirror = a.pd.registerMemory(a.context.allocate(100), options);
     expect(bed, 'SUCCESS', new RemoteMemory(key));
@@ -236,7 +236,7 @@ export const MEMORY_CASES: readonly SuiteCase[] = [
     const region = register(b, 100, ['local-write', 'window-bind']);
     const readOnly = register(b, 100, ['window-bind']);
     const closed = register(b, 100, ALL);
-    const refused = (request: Parameters<QueuePair['bindWindow']>[1]) =>
+    const refused = (request: Parameters<EndQueuePair['bindWindow']>[1]) =>
       checkEqual(
         own(bed, b, () => void b.qp.bindWindow(mw, request)),
         'MW_BIND_ERR',

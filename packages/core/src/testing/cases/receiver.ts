@@ -22,7 +22,7 @@ export const RECEIVER_CASES: readonly SuiteCase[] = [
         bed.close();
       }),
       testCase(`receiver/never-ready/${how}`, (suite) => {
-        const bed = suite.bed({ ordered });
+        const bed = suite.bed({ ordered, connection: { rnrRetry: 3 } });
         const { a, b } = bed;
         const source = a.buffer(3 * bed.mtu, { salt: 1 });
         a.qp.post({ opcode: 'send', to: a.to(b), ...source.part() });
@@ -45,13 +45,57 @@ export const RECEIVER_CASES: readonly SuiteCase[] = [
     const bed = suite.bed();
     const { a, b } = bed;
     const [source, sink] = [a.buffer(3000, { salt: 1 }), b.buffer(3000)];
-    a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: sink.remote, imm: 5 });
+    a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: sink.remote });
     bed.completed(a, 1, 0);
-    bed.completed(b, 0, 1);
     checkStatus(a.sent[0], 'SUCCESS');
-    checkEqual(b.received[0]!.imm, 5n, 'immediate data');
+    checkEqual(b.received.length, 0, 'completions at the peer');
     bed.close();
   }),
+  testCase(
+    'receiver/notices-need-no-receive',
+    (suite) => {
+      const bed = suite.bed();
+      const { a, b } = bed;
+      const [source, sink] = [a.buffer(3000, { salt: 1 }), b.buffer(3000)];
+      a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: sink.remote, imm: 5 });
+      bed.completed(a, 1, 0);
+      bed.completed(b, 0, 1);
+      checkStatus(a.sent[0], 'SUCCESS');
+      checkEqual(b.received[0]!.imm, 5n, 'immediate data');
+      bed.close();
+    },
+    { noticesTakeReceives: false },
+  ),
+  testCase(
+    'receiver/notices-take-a-receive-each',
+    (suite) => {
+      const bed = suite.bed();
+      const { a, b } = bed;
+      const length = 3 * bed.mtu;
+      const [source, sink, unused] = [a.buffer(length, { salt: 1 }), b.buffer(length), b.buffer(100)];
+      for (const imm of [5, 6]) {
+        a.qp.post({ opcode: 'write', to: a.to(b), ...source.part(), remote: sink.remote, imm });
+      }
+      bed.pass(3e6);
+      checkEqual([a.sent.length, b.received.length], [0, 0], 'completions before there is a receive');
+      b.qp.postReceive({ id: 7, ...unused.part() });
+      bed.completed(b, 0, 1);
+      bed.pass(3e6);
+      checkEqual([a.sent.length, b.received.length], [1, 1], 'completions with one');
+      b.qp.postReceive({ id: 8 });
+      bed.completed(a, 2, 0);
+      bed.completed(b, 0, 2);
+      for (const [i, one] of b.received.entries()) {
+        checkStatus(one, 'SUCCESS');
+        checkEqual([one.opcode, one.id, one.imm], ['recv-write-imm', BigInt(7 + i), BigInt(5 + i)], 'receive');
+        checkEqual(one.byteLength, length, 'bytes that were written');
+      }
+      sink.expectPattern(1);
+      unused.expectUntouched();
+      bed.close();
+    },
+    { noticesTakeReceives: true },
+  ),
   testCase('receiver/buffer-too-short', (suite) => {
     const bed = suite.bed();
     const { a, b } = bed;

@@ -1,19 +1,25 @@
 /**
- * The engine alone: ns per packet sent, received and acknowledged, and bytes of heap per packet in steady state.
- * No host, no rings, no socket: two engines, packets handed over in memory, one copy of the payload at the receiver.
+ * Engines alone: ns per packet sent, received and acknowledged, and bytes of heap per packet in steady state. No host, no
+ * rings, no socket: two engines, packets handed over in memory, one copy of the payload at the receiver. The transports
+ * take turns in one process each round; medians of the rounds are printed.
  *
- *   npm run bench -- engine [--json]
+ *   npm run bench -- engine [--json] [--transport NAME] [--rounds N]
  */
+import { parseArgs } from 'node:util';
 import {
+  type CompletionRecord,
   DmaSpace,
   type Engine,
   findTransport,
   HEADER_ROOM,
+  noAttributes,
   Packet,
+  type QueuePairConfig,
   type Reach,
   type ReceiveWork,
   type SendWork,
   type Services,
+  type Transport,
   WorkOpcode,
 } from '@verbena/core';
 
@@ -28,11 +34,12 @@ class BenchNode implements Services {
   length = 0;
   #seed = 1;
 
-  constructor(payloadMtu: number) {
+  constructor(transport: Transport, payloadMtu: number) {
     this.region = this.dma.attach({ bytes: new Uint8Array(1 << 20), address: 0 });
-    this.engine = findTransport('uet')!.createEngine(this, { payloadMtu, entropies: 4, receiveBufferBytes: 0 });
+    this.engine = transport.createEngine(this, { payloadMtu, entropies: 4, receiveBufferBytes: 0 });
     this.engine.addJob(7);
-    this.engine.addQueuePair(0, { qp: 1, qpn: 0x1001, pd: 1, jobId: 7, sourceId: 1, ordered: false });
+    const why = this.engine.addQueuePair(0, configOf(transport, payloadMtu));
+    if (why !== '') throw new Error(why);
   }
   takeSend(_qp: number, into: SendWork): boolean {
     if (this.budget === 0) return false;
@@ -65,15 +72,34 @@ class BenchNode implements Services {
     access.regionOffset = access.offset;
     return 0;
   }
-  completeSend(): void {
+  completeSend(_qp: number, _signaled: boolean, completion: CompletionRecord): void {
+    if (completion.status !== 0) throw new Error(`a request ended with status ${completion.status}`);
     this.completed++;
   }
   completeReceive(): void {}
+  invalidate(): boolean {
+    return false;
+  }
+  fail(_qp: number, fault: number): void {
+    throw new Error(`the queue pair failed: ${fault}`);
+  }
+  route(_path: number, into: Uint8Array): void {
+    into.fill(0);
+  }
   raise(): void {}
   random = (): number => {
     this.#seed = (Math.imul(this.#seed, 1103515245) + 12345) & 0x7fffffff;
     return this.#seed / 0x80000000;
   };
+}
+
+/** A queue pair that reaches anybody where the transport has such, else one that is connected with its like. */
+function configOf({ attributes: { queuePairTypes } }: Transport, pathMtu: number): QueuePairConfig {
+  const base = { qp: 1, qpn: 0x1001, pd: 1, jobId: 7, sourceId: 1, ordered: false, attributes: noAttributes() };
+  if (queuePairTypes.includes('RU')) return { ...base, type: 'RU' };
+  const retries = { timeout: 14, retryCount: 7, rnrRetry: 7, minRnrTimer: 12 };
+  const attributes = { ...noAttributes(), pathMtu, ...retries, maxRdAtomic: 16, maxDestRdAtomic: 16 };
+  return { ...base, type: 'RC', attributes, peerPath: 1, peerQpn: base.qpn };
 }
 
 /** Moves packets from one engine to the other through a flat arena, in batches as a host would. */
@@ -100,7 +126,7 @@ class Mover {
       let length = out.length;
       // the payload's own bytes do not matter here; its copy at the receiver does
       for (let i = 0; i < out.slices; i++) length += out.sliceLength[i]!;
-      packet.length = length;
+      packet.length = length + out.padding;
       packet.path = 1;
       packet.entropy = out.entropy;
     }
@@ -111,6 +137,7 @@ class Mover {
 }
 
 interface Result {
+  readonly transport: string;
   readonly test: string;
   readonly message_bytes: number;
   readonly packets: number;
@@ -119,9 +146,9 @@ interface Result {
   readonly heap_bytes_per_packet: number;
 }
 
-function measure(test: string, opcode: number, length: number, messages: number): Result {
-  const a = new BenchNode(4096);
-  const b = new BenchNode(4096);
+function measure(transport: Transport, { test, opcode, length, messages }: Test): Result {
+  const a = new BenchNode(transport, 4096);
+  const b = new BenchNode(transport, 4096);
   a.opcode = b.opcode = opcode;
   a.length = b.length = length;
   const mover = new Mover(HEADER_ROOM + 4096);
@@ -150,6 +177,7 @@ function measure(test: string, opcode: number, length: number, messages: number)
   const heap = process.memoryUsage().heapUsed - heapBefore;
   const packets = mover.packets - packetsBefore;
   return {
+    transport: transport.name,
     test,
     message_bytes: length,
     packets,
@@ -159,20 +187,57 @@ function measure(test: string, opcode: number, length: number, messages: number)
   };
 }
 
-const results = [
-  measure('write', WorkOpcode.RDMA_WRITE, 64, 1_000_000),
-  measure('send', WorkOpcode.SEND, 64, 1_000_000),
-  measure('write', WorkOpcode.RDMA_WRITE, 1 << 20, 1_000),
-  measure('read', WorkOpcode.RDMA_READ, 1 << 20, 1_000),
+interface Test {
+  readonly test: string;
+  readonly opcode: number;
+  readonly length: number;
+  readonly messages: number;
+}
+
+const TESTS: readonly Test[] = [
+  { test: 'write', opcode: WorkOpcode.RDMA_WRITE, length: 64, messages: 300_000 },
+  { test: 'send', opcode: WorkOpcode.SEND, length: 64, messages: 300_000 },
+  { test: 'write', opcode: WorkOpcode.RDMA_WRITE, length: 1 << 20, messages: 1000 },
+  { test: 'read', opcode: WorkOpcode.RDMA_READ, length: 1 << 20, messages: 1000 },
 ];
-if (process.argv.includes('--json'))
-  console.log(JSON.stringify({ bench: 'engine/uet', node: process.version, results }));
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    transport: { type: 'string', multiple: true, default: ['uet', 'roce'] },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+const rounds = Number(values.rounds);
+const transports = values.transport.map((name) => findTransport(name));
+if (!(Number.isInteger(rounds) && rounds > 0) || transports.includes(undefined)) {
+  console.error('usage: --transport NAME (of this build), --rounds N, --json');
+  process.exit(2);
+}
+
+const results = TESTS.flatMap((test) => {
+  const all = Array.from({ length: rounds }, () => transports.map((transport) => measure(transport!, test)));
+  return transports.map((_, i) => median(all.map((round) => round[i]!)));
+});
+
+function median(list: readonly Result[]): Result {
+  return [...list].sort((one, other) => one.ns_per_packet - other.ns_per_packet)[list.length >> 1]!;
+}
+
+if (values.json) console.log(JSON.stringify({ bench: 'engine', node: process.version, rounds, results }));
 else {
-  console.log('test   message bytes     packets   ns/packet  ns/message   heap bytes/packet');
+  console.log('transport  test   message bytes     packets   ns/packet  ns/message   heap bytes/packet');
   for (const r of results) {
-    console.log(
-      `${r.test.padEnd(6)} ${String(r.message_bytes).padStart(13)} ${String(r.packets).padStart(11)} ${r.ns_per_packet.toFixed(1).padStart(11)} ${r.ns_per_message.toFixed(0).padStart(11)} ${r.heap_bytes_per_packet.toFixed(2).padStart(19)}`,
-    );
+    const cells = [
+      r.transport.padEnd(10),
+      r.test.padEnd(6),
+      String(r.message_bytes).padStart(13),
+      String(r.packets).padStart(11),
+      r.ns_per_packet.toFixed(1).padStart(11),
+      r.ns_per_message.toFixed(0).padStart(11),
+      r.heap_bytes_per_packet.toFixed(2).padStart(19),
+    ];
+    console.log(cells.join(' '));
   }
   console.log('\nsent, received, acknowledged and completed, both engines on one core; every packet counted once');
 }
