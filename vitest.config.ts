@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: {
     alias: [
       {
-        find: /^@verbena\/core\/(wire|testing|uapi|abi)$/,
+        find: /^@verbena\/core\/(wire|testing|uapi|abi|cm)$/,
         replacement: `${source('./packages/core/src/')}$1/index.ts`,
       },
       { find: /^@verbena\/core$/, replacement: source('./packages/core/src/index.ts') },
@@ -15,7 +15,14 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'testing/**/*.test.ts', 'fuzz/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'testing/**/*.test.ts',
+      'fuzz/**/*.test.ts',
+      'interop/linux/*.test.ts',
+      'interop/linux/peers/*.test.ts',
+      'tools/**/*.test.ts',
+    ],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,

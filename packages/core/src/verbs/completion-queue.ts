@@ -195,12 +195,20 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   /**
    * Resolves when there is something to take, also an error. Polls for about 50 µs, then sleeps.
    *
-   * @throws VerbsError `ETIMEDOUT` nothing came in time
+   * @param options.background - does not poll, and does not keep the program alive
+   * @throws VerbsError `ETIMEDOUT` nothing came in time. An aborted `signal` throws its reason.
    */
-  async wait(timeoutMs?: number): Promise<void> {
+  async wait(
+    timeoutMs?: number,
+    options: { readonly signal?: AbortSignalLike; readonly background?: boolean } = {},
+  ): Promise<void> {
+    const { signal, background } = options;
     const end = endOfWait(this.context.port, timeoutMs);
     this.check('wait');
-    while (!this.#ready()) await this.#sleep(end, timeoutMs, undefined);
+    while (!this.#ready()) {
+      if (signal?.aborted) throw signal.reason;
+      await this.#sleep(end, timeoutMs, signal, background);
+    }
   }
 
   /** @throws VerbsError EBUSY queue pairs use it */
@@ -250,9 +258,14 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
   }
 
   /** Polls a while, then sleeps until woken, until `end`, or until aborted. */
-  async #sleep(end: number, timeoutMs: number | undefined, signal: AbortSignalLike | undefined): Promise<void> {
+  async #sleep(
+    end: number,
+    timeoutMs: number | undefined,
+    signal: AbortSignalLike | undefined,
+    background = false,
+  ): Promise<void> {
     const { port } = this.context;
-    if (port.polls && this.#spin(end)) return;
+    if (port.polls && !background && this.#spin(end)) return;
     this.#ring.arm();
     // what came before the queue was armed woke nobody
     port.progress();
@@ -260,7 +273,7 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     if (port.now() >= end) {
       throw new VerbsError('ETIMEDOUT', 'wait', `no completion within ${timeoutMs} ms`, { object: this.describe() });
     }
-    await sleep(port, this.#wake, end, signal);
+    await sleep(port, this.#wake, end, signal, background);
   }
 
   /** @returns whether something came */

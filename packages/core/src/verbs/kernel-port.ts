@@ -17,8 +17,10 @@ export interface KernelPort {
   /**
    * Resolves when the number (of an armed completion queue, or of an event file) is woken, or after `timeoutNs`; waking
    * early is harmless.
+   *
+   * @param background - the wait does not keep the program alive
    */
-  wait(wake: number, timeoutNs: number): Promise<void>;
+  wait(wake: number, timeoutNs: number, background?: boolean): Promise<void>;
   /** Wakes those that wait for a number in this process. */
   wake(wake: number): void;
   readonly memory: UserMemory;

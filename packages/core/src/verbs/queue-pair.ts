@@ -63,6 +63,8 @@ export interface QueuePairOptions {
   readonly sgidIndex?: number;
   /** Promises that are needed, of those that `context.querySemantics` offers; what is left out is kept, more is refused. */
   readonly semantics?: Row;
+  /** Secure domain that protects its packets, by its identifier; the usual one of the address entry when left out. */
+  readonly domain?: number;
   /** Wishes that a device may ignore. */
   readonly hints?: readonly ('low-latency' | 'high-bandwidth')[];
   /** Where its events go, instead of to `context.events()`. */
@@ -160,6 +162,7 @@ export class QueuePair extends VerbsObject {
           : { receiveEntries, receiveRing: memory.name(context, receiveBytes, attachments) }),
         ...(hints === 0 ? {} : { hints }),
         semantics: options.semantics,
+        domain: options.domain,
         events: options.events?.handle,
       };
       const answer = context.call('QP', 'CREATE', input, attachments);

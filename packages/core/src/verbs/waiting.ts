@@ -15,20 +15,25 @@ export function endOfWait(port: KernelPort, timeoutMs: number | undefined): numb
   return port.now() + timeoutMs * 1e6;
 }
 
-/** Sleeps until a number is woken, until `end`, or until aborted. Waking early is harmless. */
+/**
+ * Sleeps until a number is woken, until `end`, or until aborted. Waking early is harmless.
+ *
+ * @param background - without keeping the program alive
+ */
 export async function sleep(
   port: KernelPort,
   wake: number,
   end: number,
   signal: AbortSignalLike | undefined,
+  background = false,
 ): Promise<void> {
   const left = end - port.now();
   if (left <= 0) return;
-  if (signal === undefined) return port.wait(wake, left);
+  if (signal === undefined) return port.wait(wake, left, background);
   const abort = () => port.wake(wake);
   signal.addEventListener('abort', abort);
   try {
-    if (!signal.aborted) await port.wait(wake, left);
+    if (!signal.aborted) await port.wait(wake, left, background);
   } finally {
     signal.removeEventListener('abort', abort);
   }
