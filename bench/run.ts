@@ -15,8 +15,17 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     node: [],
     text: 'the same programs with devices of their own, and through daemons',
   },
-  engine: { file: 'engine/uet.js', node: ['--expose-gc'], text: 'the UET engine alone: ns and heap bytes per packet' },
-  live: { file: 'live/live.js', node: [], text: 'two processes on loopback, beside libfabric where it is installed' },
+  engine: {
+    file: 'engine/engine.js',
+    node: ['--expose-gc'],
+    text: 'the engines of the transports alone, side by side: ns and heap bytes per packet',
+  },
+  icrc: { file: 'micro/icrc.js', node: [], text: 'the checksum of RoCEv2 packets, in JavaScript and native' },
+  live: {
+    file: 'live/live.js',
+    node: [],
+    text: 'two processes on loopback, UET and RoCEv2, beside libfabric where it is installed',
+  },
   control: { file: 'control/control.js', node: [], text: 'the control path in each form; memory of many objects' },
   raw: { file: 'live/raw.js', node: [], text: 'bare UDP and bare system calls: what the machine allows' },
 };

@@ -1,6 +1,7 @@
 /**
- * Two processes on loopback, inline progress, beside libfabric in the same run: rounds are interleaved, ratios are
- * taken within a round, medians are reported. Figures of one run compare; figures of different runs do not.
+ * Two processes on loopback, inline progress: UET (RU) and RoCEv2 (RC), beside libfabric in the same run. Rounds are
+ * interleaved, ratios are taken within a round and are those of UET to the other, medians are reported. Figures of one run
+ * compare; figures of different runs do not.
  *
  *   npm run bench -- live [--rounds 5] [--seconds 1] [--json]
  */
@@ -9,7 +10,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { openDevice } from '@verbena/node';
 import { libfabricVersion, type PeerResult, PROVIDERS, pingpong } from './peers.ts';
-import { runPerf, TESTS, type Test, value } from './perf-run.ts';
+import { PROTOCOLS, runPerf, TESTS, type Test, value } from './perf-run.ts';
 import { median, spread } from './statistics.ts';
 
 const { values } = parseArgs({
@@ -39,15 +40,16 @@ const version = libfabricVersion();
 const figures = TESTS.map((test) => ({
   test,
   ours: [] as number[],
-  cpu: [] as number[],
+  roce: [] as number[],
   peers: new Map<string, number[]>(),
 }));
 let port = 42_000;
 for (let round = 0; round < rounds; round++) {
   for (const figure of figures) {
-    const row = await runPerf(figure.test, values.seconds!);
-    figure.ours.push(value(figure.test, row));
-    figure.cpu.push(row.cpu_seconds);
+    for (const transport of PROTOCOLS) {
+      const row = await runPerf(figure.test, values.seconds!, { transport });
+      (transport === 'uet' ? figure.ours : figure.roce).push(value(figure.test, row));
+    }
     const { peer } = figure.test;
     if (version === undefined || peer === undefined) continue;
     for (const provider of PROVIDERS) {
@@ -80,6 +82,7 @@ if (values.json) {
         floor: f.test.floor ?? null,
         median: median(f.ours),
         values: f.ours,
+        roce: { median: median(f.roce), values: f.roce },
         peers: Object.fromEntries([...f.peers].map(([name, list]) => [name, { median: median(list), values: list }])),
       })),
     }),
@@ -99,13 +102,13 @@ if (values.json) {
       'test'.padEnd(24),
       'unit',
       'floor',
-      'verbena'.padEnd(22),
+      'UET'.padEnd(22),
+      'RoCEv2 (ratio)'.padEnd(34),
       ...names.map((name) => `${name} (ratio)`.padEnd(34)),
     ].join('  '),
   );
-  for (const { test, ours: list, peers } of figures) {
-    const cells = names.map((name) => {
-      const other = peers.get(name);
+  for (const { test, ours: list, roce, peers } of figures) {
+    const cells = [roce, ...names.map((name) => peers.get(name))].map((other) => {
       if (other === undefined) return '-'.padEnd(34);
       const ratios = list.map((mine, i) => mine / (other[i] ?? Number.NaN)).filter((ratio) => !Number.isNaN(ratio));
       return `${spread(other)} (${median(ratios).toFixed(2)}x)`.padEnd(34);

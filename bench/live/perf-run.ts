@@ -1,6 +1,6 @@
 /** One run of `verbena perf` between two processes, and the tests that are run. */
 import { fileURLToPath } from 'node:url';
-import { start, waitForExit } from './processes.ts';
+import { start, waitForExit, waitForOutput } from './processes.ts';
 
 export interface PerfRow {
   readonly bandwidth_bytes_per_s: number;
@@ -52,25 +52,35 @@ export const TESTS: readonly Test[] = [
   { name: 'read 64 B round trip', perf: ['read-lat', '-s', '64'], unit: 'us' },
 ];
 
+export interface RunOptions {
+  /** Of the daemons that serve server and client; without, both have devices of their own. */
+  readonly sockets?: readonly [server: string, client: string];
+  /** Default `uet`. */
+  readonly transport?: Protocol;
+}
+
+/** What the project's devices speak, in the order of the table. */
+export const PROTOCOLS = ['uet', 'roce'] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
 /**
  * Runs one test between two processes.
  *
  * @param seconds - duration
- * @param sockets - of the daemons that serve server and client; without, both have devices of their own
  */
 export async function runPerf(
   test: Test,
   seconds: string,
-  sockets?: readonly [server: string, client: string],
+  { sockets, transport = 'uet' }: RunOptions = {},
 ): Promise<PerfRow> {
-  const duration = ['-D', seconds];
+  const duration = ['-D', seconds, ...(transport === 'uet' ? [] : ['--transport', transport])];
   const server = start(
     process.execPath,
     [command, 'perf', ...test.perf, ...duration, '--listen', '127.0.0.1', '--json'],
     0,
     sockets?.[0],
   );
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  await waitForOutput(server, '"listening"', 20_000);
   const client = start(
     process.execPath,
     [command, 'perf', ...test.perf, ...duration, '127.0.0.1', '--from', '127.0.0.2', '--json'],
@@ -79,7 +89,8 @@ export async function runPerf(
   );
   const code = await waitForExit(client, 60_000);
   await waitForExit(server, 5_000);
-  if (code !== 0) throw new Error(`${test.name}: the client ended with ${code}\n${client.errors}\n${server.errors}`);
+  if (code !== 0)
+    throw new Error(`${test.name}, ${transport}: the client ended with ${code}\n${client.errors}\n${server.errors}`);
   return JSON.parse(client.output.trim().split('\n').at(-1)!) as PerfRow;
 }
 

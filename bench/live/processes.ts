@@ -32,6 +32,26 @@ export function start(command: string, args: readonly string[], core: number, so
   return running;
 }
 
+/** Returns when the process has written `text`, has ended, or the time is up: what comes next tells which. */
+export function waitForOutput(running: Running, text: string, limitMs: number): Promise<void> {
+  const { child } = running;
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, limitMs);
+    function look(): void {
+      if (running.output.includes(text)) done();
+    }
+    function done(): void {
+      clearTimeout(timer);
+      child.stdout?.off('data', look);
+      child.off('exit', done);
+      resolve();
+    }
+    child.stdout?.on('data', look);
+    child.once('exit', done);
+    look();
+  });
+}
+
 /** @returns the exit code; null when it had to be ended */
 export function waitForExit(running: Running, limitMs: number): Promise<number | null> {
   const { child } = running;

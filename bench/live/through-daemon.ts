@@ -22,10 +22,10 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const { test, embedded, two, one } of figures) {
     embedded.push(value(test, await runPerf(test, values.seconds!)));
     const [server, client] = await Promise.all([DaemonProcess.start('127.0.0.1'), DaemonProcess.start('127.0.0.2')]);
-    two.push(value(test, await runPerf(test, values.seconds!, [server.socket, client.socket])));
+    two.push(value(test, await runPerf(test, values.seconds!, { sockets: [server.socket, client.socket] })));
     await Promise.all([server.stop(), client.stop()]);
     const both = await DaemonProcess.start('127.0.0.1', '127.0.0.2');
-    one.push(value(test, await runPerf(test, values.seconds!, [both.socket, both.socket])));
+    one.push(value(test, await runPerf(test, values.seconds!, { sockets: [both.socket, both.socket] })));
     await both.stop();
   }
   if (!values.json) process.stderr.write(`round ${round + 1} of ${values.rounds}\n`);

@@ -5,7 +5,7 @@ import { crc32 } from './crc32.ts';
 
 describe('CRC-32 (RFC 1952, ITU-T V.42)', () => {
   it('of the check string', () => {
-    expect(crc32(0, new TextEncoder().encode('123456789'))).toBe(0xcbf4_3926);
+    expect(crc32(0, new TextEncoder().encode('123456789'))).toBe(0xcbf4_3926 | 0);
     expect(crc32(0, new Uint8Array(0))).toBe(0);
     expect(crc32(0, new Uint8Array(8).fill(0xff))).toBe(0x2144_df1c);
   });
@@ -22,7 +22,7 @@ describe('CRC-32 (RFC 1952, ITU-T V.42)', () => {
           window.set(bytes);
           const middle = Math.min(cut, bytes.length);
           const whole = crc32(state, window);
-          expect(whole).toBe(zlib(bytes, state));
+          expect(whole >>> 0).toBe(zlib(bytes, state));
           expect(crc32(crc32(state, window, 0, middle), window, middle)).toBe(whole);
         },
       ),

@@ -9,7 +9,7 @@
  * Continues a sum with a range.
  *
  * @param state - checksum of the bytes before, 0 for none
- * @returns checksum of those and these
+ * @returns checksum of those and these, signed: a number above 2^31 would be an object
  */
 export function crc32(state: number, bytes: Uint8Array, start = 0, end = bytes.length): number {
   if (start < 0 || end > bytes.length) throw new RangeError('CRC range is outside of the buffer');
@@ -17,7 +17,7 @@ export function crc32(state: number, bytes: Uint8Array, start = 0, end = bytes.l
   if (end - start >= LONG) return long(t, state, bytes, start, end);
   let crc = ~state;
   for (let i = start; i < end; i++) crc = (crc >>> 8) ^ t[(crc ^ bytes[i]!) & 255]!;
-  return ~crc >>> 0;
+  return ~crc;
 }
 
 /** Whole words are read through a view, which is made once for each buffer. */
@@ -51,7 +51,7 @@ function long(t: Int32Array, state: number, bytes: Uint8Array, start: number, en
       t[d >>> 24]!;
   }
   for (; i < last; i++) crc = (crc >>> 8) ^ t[(crc ^ view.getUint8(i)) & 255]!;
-  return ~crc >>> 0;
+  return ~crc;
 }
 
 function viewOf(buffer: ArrayBufferLike): DataView {

@@ -115,9 +115,9 @@ export class DaemonPort implements KernelPort {
     return this.#clock.now();
   }
 
-  async wait(wake: number, timeoutNs: Nanos): Promise<void> {
+  async wait(wake: number, timeoutNs: Nanos, background?: boolean): Promise<void> {
     // who waits looks at `failure` next
-    if (this.#failure === '') await this.#waiters.wait(wake, timeoutNs);
+    if (this.#failure === '') await this.#waiters.wait(wake, timeoutNs, background);
   }
 
   wake(wake: number): void {

@@ -1,7 +1,8 @@
 /** What a device is to be: options with their meaning, checked, and with defaults. */
 import { webcrypto } from 'node:crypto';
 import { findTransport, type System, TRANSPORTS, type Transport, VerbsError } from '@verbena/core';
-import { parseAddress } from '@verbena/core/wire';
+import { formatAddress, parseAddress } from '@verbena/core/wire';
+import type { DomainStore } from '../crypto/domain-store.ts';
 import type { Faults } from '../wire/fault-wire.ts';
 import { notAnAddress } from '../wire/gso-wire.ts';
 import { interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
@@ -16,7 +17,7 @@ export interface DeviceOptions {
    * environment variable `VERBENA_SOCKET`, if there is one.
    */
   readonly socket?: string | boolean;
-  /** A name, or a pattern with `%d` for the lowest free number. Default `uet%d`. */
+  /** A name, or a pattern with `%d` for the lowest free number. Default: that of the transport, such as `uet%d`. */
   readonly name?: string;
   /** Further address entries, each with a transport of its own: the type of an entry chooses the protocol. */
   readonly gids?: readonly GidOptions[];
@@ -28,7 +29,10 @@ export interface DeviceOptions {
   readonly address?: string;
   /** UDP port, 1 to 65535; 0 lets the system choose. Default: the transport's, where peers look for it. */
   readonly port?: number;
-  /** Payload bytes of a full packet, the same at both ends. Default 4096 where the interface carries it, else 1024. */
+  /**
+   * Payload bytes of a full packet, the same at both ends; one of the sizes that the transport allows, where it says which.
+   * Default: the largest of them that the interface carries; without a list 4096 where that fits, else 1024.
+   */
   readonly payloadMtu?: number;
   /** Default `auto`, or the environment variable `VERBENA_IO`. */
   readonly io?: IoChoice;
@@ -52,8 +56,20 @@ export interface DeviceOptions {
   readonly seed?: number;
   /** The transport's own settings. */
   readonly settings?: Readonly<Record<string, number>>;
+  /** Packets are protected; without this they are in the clear. Inline devices and daemons only. */
+  readonly security?: SecurityOptions;
   /** Most memory that `allocate` hands out. Default 64 GiB. */
   readonly memoryBytes?: number;
+}
+
+/** Which keys protect the packets of a device, of those of its address entries that can be protected. */
+export interface SecurityOptions {
+  /** From `readKeyFile`, or made by the program. Devices with common keys share one. */
+  readonly domains: DomainStore;
+  /** Identifier of the domain of queue pairs that name none. */
+  readonly domain?: number;
+  /** Queue pairs without a domain may send and receive in the clear. Default false. */
+  readonly clear?: boolean;
 }
 
 /** An address entry beside the first one. */
@@ -74,6 +90,8 @@ export interface DevicePlan {
   readonly name: string;
   readonly seed: number;
   readonly links: readonly LinkPlan[];
+  /** Of what the device is protected by. */
+  readonly domains: DomainStore | undefined;
   readonly system: System | undefined;
 }
 
@@ -83,7 +101,7 @@ export function planDevice(options: DeviceOptions): DevicePlan {
   const name = options.name ?? `${transport.name}%d`;
   const text = options.address ?? '127.0.0.1';
   const seed = options.seed ?? webcrypto.getRandomValues(new Uint32Array(1))[0]!;
-  const { faults, mode, gids = [] } = options;
+  const { faults, mode, gids = [], security } = options;
   if (mode !== undefined && mode !== 'inline' && mode !== 'worker') {
     throw new VerbsError('EINVAL', 'openDevice', `\`${String(mode)}\` is no mode`, { try: 'inline or worker' });
   }
@@ -95,27 +113,33 @@ export function planDevice(options: DeviceOptions): DevicePlan {
     faults: faults === undefined ? undefined : { seed, ...faults },
     captureLimitBytes: options.captureLimitBytes,
   };
+  const { port: udpPort, payloadMtu, settings, capture } = options;
+  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings }) };
   const link = (
     of: Required<Pick<GidOptions, 'transport' | 'address'>> & GidOptions,
     capture: string | undefined,
   ): LinkPlan => {
-    const carrier = transportOf(of.transport);
+    const bare = transportOf(of.transport);
+    // beside an entry that is protected there may be others that cannot be
+    const mayStay = of !== first && bare.secured === undefined;
+    const carrier = security === undefined || mayStay ? bare : protectedBy(security, bare);
     const address = parseAddress(of.address);
     if (address === undefined) throw notAnAddress(of.address);
+    if ((carrier.seal !== undefined || carrier.protects === true) && ALL_ADDRESSES.includes(formatAddress(address)))
+      throw allAddresses(carrier, of.address);
     const port = whole('port', of.udpPort ?? carrier.udpPort, 0, 65_535);
     return {
       transport: carrier,
-      payloadMtu: of.payloadMtu ?? payloadFor(interfaceMtu(address), address, carrier.headerBytes),
+      payloadMtu: payloadMtuOf(carrier, address, of.payloadMtu),
       settings: of.settings ?? {},
       port: whole('port', of.port ?? 1, 1, 255),
       wire: { ...common, address: of.address, port, peerPort: port === 0 ? carrier.udpPort : port, capture },
     };
   };
-  const { port: udpPort, payloadMtu, settings, capture } = options;
-  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings }) };
   return {
     name,
     seed,
+    domains: security?.domains,
     system: options.system,
     links: [link(first, capture), ...gids.map((one) => link({ address: text, ...one }, undefined))],
   };
@@ -124,6 +148,10 @@ export function planDevice(options: DeviceOptions): DevicePlan {
 /** An object without the members that are undefined. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
+}
+
+function protectedBy({ domains, ...options }: SecurityOptions, transport: Transport): Transport {
+  return domains.protect(transport, options);
 }
 
 function transportOf(asked: string | Transport): Transport {
@@ -139,6 +167,24 @@ function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new VerbsError('EINVAL', 'openDevice', `${name} cannot be ${value}`, {
     try: `a whole number, ${min} to ${max}`,
+  });
+}
+
+/** What was asked for, if packets can have that size; else the best for the interface of a local address. */
+function payloadMtuOf(transport: Transport, address: Uint8Array, asked: number | undefined): number {
+  if (asked === undefined) return payloadFor(interfaceMtu(address), address, transport);
+  const { payloadMtus } = transport.attributes;
+  if (payloadMtus === undefined || payloadMtus.includes(asked)) return asked;
+  throw new VerbsError('EINVAL', 'openDevice', `packets of ${transport.name} cannot have ${asked} bytes of payload`, {
+    given: `payloadMtu ${asked}`,
+    try: payloadMtus.join(', '),
+  });
+}
+
+function allAddresses({ name }: Transport, text: string): VerbsError {
+  return new VerbsError('EINVAL', 'openDevice', `${name} needs an address of its own, and ${text} stands for all`, {
+    missing: 'the source address, which each packet proves',
+    try: '127.0.0.1, ::1, or an address that `ip address` lists',
   });
 }
 
@@ -165,5 +211,6 @@ function checkFaults(faults: Faults): void {
   }
 }
 
+const ALL_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
 /** How long faults may hold a packet back. */
 const MAX_HOLD_NS = 60e9;

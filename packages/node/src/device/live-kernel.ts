@@ -56,7 +56,8 @@ export class LiveKernel {
     const dma = new DmaSpace();
     const stacks: WireStack[] = [];
     try {
-      for (const { wire } of options.links) stacks.push(await WireStack.open(options.libc, options.pool, dma, wire));
+      for (const plan of options.links)
+        stacks.push(await WireStack.open(options.libc, options.pool, dma, wireOf(plan)));
       return new LiveKernel(options, dma, stacks);
     } catch (thrown) {
       for (const stack of stacks) stack.close();
@@ -69,7 +70,7 @@ export class LiveKernel {
     const dma = new DmaSpace();
     const stacks: WireStack[] = [];
     try {
-      for (const { wire } of options.links) stacks.push(WireStack.openNow(options.libc, options.pool, dma, wire));
+      for (const plan of options.links) stacks.push(WireStack.openNow(options.libc, options.pool, dma, wireOf(plan)));
       return new LiveKernel(options, dma, stacks);
     } catch (thrown) {
       for (const stack of stacks) stack.close();
@@ -152,6 +153,11 @@ class LiveDevice extends SoftDevice {
   override counters(): Record<string, number> {
     return { ...super.counters(), ...this.#wires() };
   }
+}
+
+/** The seal is code, which a plan that crosses threads cannot carry. */
+function wireOf({ transport, wire }: LinkPlan): WireStackOptions {
+  return { ...wire, seal: transport.seal };
 }
 
 function linkOf({ transport, payloadMtu, settings, port }: LinkPlan, { top, live }: WireStack): LinkOptions {

@@ -69,8 +69,8 @@ export class LivePort implements KernelPort {
     return this.#clock.now();
   }
 
-  wait(handle: number, timeoutNs: Nanos): Promise<void> {
-    return this.#waiters.wait(handle, timeoutNs);
+  wait(handle: number, timeoutNs: Nanos, background?: boolean): Promise<void> {
+    return this.#waiters.wait(handle, timeoutNs, background);
   }
 
   wake(handle: number): void {

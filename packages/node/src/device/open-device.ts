@@ -92,6 +92,7 @@ interface HostHooks {
 
 async function openInline(plan: DevicePlan, pool: MemoryPool, libc: Libc | undefined): Promise<LiveDeviceHandle> {
   const system = plan.system ?? localSystem();
+  system.secureDomains ??= plan.domains;
   const clock = new Clock();
   const kernel = await LiveKernel.open({
     name: plan.name,

@@ -16,11 +16,12 @@ export class Waiters {
   /**
    * Resolves when the number is woken, when the time is over, or when the device closes.
    *
+   * @param background - the wait does not keep the process alive
    * @throws VerbsError `EIO` the device is closed: nothing would ever wake
    */
-  async wait(handle: number, timeoutNs: Nanos): Promise<void> {
+  async wait(handle: number, timeoutNs: Nanos, background = false): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
-    this.#begin();
+    if (!background) this.#begin();
     await new Promise<void>((resolve) => {
       let timer: NodeJS.Timeout | undefined;
       const done = () => {
@@ -28,10 +29,11 @@ export class Waiters {
         const set = this.#waiting.get(handle);
         set?.delete(done);
         if (set?.size === 0) this.#waiting.delete(handle);
-        this.#end();
+        if (!background) this.#end();
         resolve();
       };
       if (timeoutNs < MAX_TIMER_NS) timer = setTimeout(done, Math.max(0, Math.ceil(timeoutNs / 1e6)));
+      if (background) timer?.unref();
       const set = this.#waiting.get(handle);
       if (set === undefined) this.#waiting.set(handle, new Set([done]));
       else set.add(done);

@@ -1,14 +1,19 @@
 /**
  * A wire that writes down what passes: a pcapng file with whole IP and UDP packets, both directions, as a packet
  * sniffer would have seen them. Sits directly on the live wire, so faults injected above it show.
+ *
+ * What only the system knows is filled in: identification 0, 64 hops, for packets that came in the source port that
+ * the peer listens on. Seals are made again for these headers, so that they fit whenever the real one did.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import {
+  Datagram,
   type DmaSpace,
   type Engine,
   type Nanos,
   type Packet,
   type PeerAddress,
+  type Seal,
   VerbsError,
   type WireHost,
 } from '@verbena/core';
@@ -25,6 +30,7 @@ import {
   Udp,
   udpChecksum,
 } from '@verbena/core/wire';
+import { spoilSeal } from './sealer.ts';
 
 export interface CaptureOptions {
   readonly file: string;
@@ -35,6 +41,8 @@ export interface CaptureOptions {
   readonly local: PeerAddress;
   /** UDP source port of a send route. */
   readonly sourcePort: (entropy: number) => number;
+  /** What the wire below puts behind packets and takes off them. */
+  readonly seal?: Seal | undefined;
 }
 
 export class CaptureWire implements WireHost {
@@ -44,6 +52,7 @@ export class CaptureWire implements WireHost {
   readonly #limit: number;
   readonly #frame = new Uint8Array(MAX_FRAME);
   readonly #view = new DataView(this.#frame.buffer);
+  readonly #datagram = new Datagram();
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
   /** Wall clock minus the monotonic one, at the start: later jumps of the wall clock do not reorder the file. */
   readonly #epochNs = BigInt(Math.round(performance.timeOrigin * 1e3)) * 1000n;
@@ -132,17 +141,19 @@ export class CaptureWire implements WireHost {
 
   #arrived(packet: Packet): void {
     const peer = this.#inner.peer(packet.path);
-    if (peer === undefined || this.#stopped(packet.length)) return;
+    if (peer === undefined || this.#stopped(packet.length + this.#sealBytes)) return;
     const at = this.#payloadAt();
     this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
-    const { local } = this.#options;
-    this.#record('in', peer.address, peer.port, local.address, local.port, packet.length, packet.ecn);
+    const { local, seal } = this.#options;
+    const headers =
+      seal === undefined ? 0 : Math.min(seal.headerLength(packet.bytes, packet.at, packet.length), packet.length);
+    this.#record('in', peer, local, headers, packet.length, packet);
   }
 
   #departs(packet: Packet): void {
     const peer = this.#inner.peer(packet.path);
-    const length = packet.length + packet.payloadLength();
-    if (peer === undefined || this.#stopped(length)) return;
+    const length = packet.length + packet.payloadLength() + packet.padding;
+    if (peer === undefined || this.#stopped(length + this.#sealBytes)) return;
     let at = this.#payloadAt();
     this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
     at += packet.length;
@@ -151,8 +162,14 @@ export class CaptureWire implements WireHost {
       this.#dma.fetch(packet.sliceRegion[i]!, packet.sliceOffset[i]!, this.#frame, at, bytes);
       at += bytes;
     }
+    this.#frame.fill(0, at, at + packet.padding);
     const { local, sourcePort } = this.#options;
-    this.#record('out', local.address, sourcePort(packet.entropy), peer.address, peer.port, length, packet.ecn);
+    const source = { address: local.address, port: sourcePort(packet.entropy) };
+    this.#record('out', source, peer, packet.length, length, packet);
+  }
+
+  get #sealBytes(): number {
+    return this.#options.seal?.bytes ?? 0;
   }
 
   #stopped(length: number): boolean {
@@ -166,16 +183,25 @@ export class CaptureWire implements WireHost {
     return (isIpv4(this.#options.local.address) ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES;
   }
 
-  /** Writes the headers in front of the payload, and the frame into the file. */
+  /**
+   * Writes what stands around the transport's bytes, and the frame into the file.
+   *
+   * @param headers - of these bytes, for the seal
+   * @param covered - how many they are
+   */
   #record(
     direction: 'in' | 'out',
-    source: Uint8Array,
-    sourcePort: number,
-    destination: Uint8Array,
-    destinationPort: number,
-    length: number,
-    ecn: number,
+    from: PeerAddress,
+    to: PeerAddress,
+    headers: number,
+    covered: number,
+    { ecn, damaged }: Packet,
   ): void {
+    const { address: source, port: sourcePort } = from;
+    const { address: destination, port: destinationPort } = to;
+    const { seal } = this.#options;
+    if (seal !== undefined) this.#seal(seal, from, to, headers, covered, damaged);
+    const length = covered + this.#sealBytes;
     const view = this.#view;
     const v4 = isIpv4(this.#options.local.address);
     const udpAt = v4 ? IPV4_BYTES : IPV6_BYTES;
@@ -208,6 +234,23 @@ export class CaptureWire implements WireHost {
     const data = this.#frame.subarray(0, udpAt + UDP_BYTES + length);
     this.#write(pcapngPacket({ timestampNs, data, direction }));
     this.frames++;
+  }
+
+  #seal(seal: Seal, from: PeerAddress, to: PeerAddress, headers: number, covered: number, damaged: boolean): void {
+    const datagram = this.#datagram;
+    datagram.source = from.address;
+    datagram.sourcePort = from.port;
+    datagram.destination = to.address;
+    datagram.destinationPort = to.port;
+    datagram.length = covered + seal.bytes;
+    datagram.identification = 0;
+    const frame = this.#frame;
+    const at = this.#payloadAt();
+    const begun = seal.headers(seal.begin(datagram), frame, at, headers);
+    const sum = seal.update(begun, frame, at + headers, covered - headers);
+    seal.write(sum, frame, at + covered);
+    datagram.identification = -1;
+    if (damaged) spoilSeal(seal, sum, datagram, frame, at + covered, covered);
   }
 
   #write(block: Uint8Array): void {

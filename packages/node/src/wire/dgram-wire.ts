@@ -1,10 +1,25 @@
 /**
  * UDP through Node's own sockets: the fall-back that runs everywhere. Packets arrive while the event loop turns, wait
  * in a bounded queue, and go to the engine in `receive`.
+ *
+ * Node has no way to say that packets may not be fragmented, which is what makes the identification of IPv4 packets
+ * known, and seals right for everybody. Where there is a C library, such sockets come from it. Elsewhere only peers that do
+ * not see the identification themselves, such as this program, take sealed packets over IPv4; they are counted.
  */
-import { createSocket, type Socket } from 'node:dgram';
-import { type DmaSpace, type Engine, HEADER_ROOM, type Nanos, NEVER, Packet, type PeerAddress } from '@verbena/core';
+import { type BindOptions, createSocket, type Socket } from 'node:dgram';
+import {
+  type DmaSpace,
+  type Engine,
+  HEADER_ROOM,
+  type Nanos,
+  NEVER,
+  Packet,
+  type PeerAddress,
+  VerbsError,
+} from '@verbena/core';
 import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
+import type { Libc } from '../memory/libc.ts';
+import type { MemoryPool } from '../memory/mapped-memory.ts';
 import { notAnAddress } from './gso-wire.ts';
 import {
   type LiveWire,
@@ -15,7 +30,8 @@ import {
   type WireOptions,
 } from './live-wire.ts';
 import { PeerTable } from './peer-table.ts';
-import { socketError } from './udp-socket.ts';
+import { Sealer } from './sealer.ts';
+import { openUdpSocket, SCRATCH_BYTES, socketError } from './udp-socket.ts';
 
 export class DgramWire implements LiveWire {
   readonly level = 'dgram';
@@ -28,6 +44,9 @@ export class DgramWire implements LiveWire {
 
   readonly #sockets: Socket[];
   readonly #peers: PeerTable;
+  readonly #sealer: Sealer | undefined;
+  /** The identification of packets is known. */
+  readonly #identified: boolean;
   readonly #texts: string[] = [];
   readonly #arrived: Arrival[] = [];
   #nextArrival = 0;
@@ -43,13 +62,17 @@ export class DgramWire implements LiveWire {
   #held = false;
   #closed = false;
 
-  /** @throws VerbsError `EINVAL` · `EADDRINUSE` · `EADDRNOTAVAIL` · `EACCES` · `EIO` */
-  static async open(dma: DmaSpace, options: WireOptions): Promise<DgramWire> {
+  /**
+   * @param system - for what Node's sockets have no call for
+   * @throws VerbsError `EINVAL` · `EADDRINUSE` · `EADDRNOTAVAIL` · `EACCES` · `EIO`
+   */
+  static async open(dma: DmaSpace, options: WireOptions, system?: System): Promise<DgramWire> {
     const address = parseAddress(options.address);
     if (address === undefined) throw notAnAddress(options.address);
     const text = formatAddress(address);
     const entropies = Math.max(1, Math.min(options.entropies, MAX_ENTROPIES));
     const sockets: Socket[] = [];
+    const whole = options.seal !== undefined && isIpv4(address) ? system : undefined;
     try {
       for (let i = 0; i < entropies; i++) {
         const socket = createSocket({
@@ -59,23 +82,37 @@ export class DgramWire implements LiveWire {
           lookup: (host, _options, done) => done(null, host, isIpv4(address) ? 4 : 6),
         });
         sockets.push(socket);
-        await bind(socket, text, i === 0 ? options.port : 0);
+        const port = i === 0 ? options.port : 0;
+        await bind(
+          socket,
+          whole === undefined ? { address: text, port } : { fd: openWhole(whole, address, text, port) },
+        );
       }
     } catch (error) {
       for (const socket of sockets) socket.close();
+      if (error instanceof VerbsError) throw error;
       throw socketError((error as NodeJS.ErrnoException).code ?? String(error), text, options.port);
     }
     const local = { text, address, port: sockets[0]!.address().port };
-    return new DgramWire(sockets, local, dma, options.peerPort);
+    const identified = !isIpv4(address) || whole !== undefined;
+    return new DgramWire(sockets, local, dma, options, identified);
   }
 
-  private constructor(sockets: Socket[], local: LocalAddress, dma: DmaSpace, peerPort: number) {
+  private constructor(
+    sockets: Socket[],
+    local: LocalAddress,
+    dma: DmaSpace,
+    { peerPort, seal }: WireOptions,
+    identified: boolean,
+  ) {
     this.#sockets = sockets;
     this.local = local;
     this.dma = dma;
     this.entropies = sockets.length;
     this.ports = sockets.map((socket) => socket.address().port);
     this.#peers = new PeerTable(local.address, peerPort);
+    this.#sealer = seal === undefined ? undefined : new Sealer(seal, local, this.ports, this.#peers);
+    this.#identified = identified;
     this.#received = new Packet(this.#receiveArena);
     this.#slot = new Packet(this.#slotArena);
     const main = sockets[0]!;
@@ -92,7 +129,7 @@ export class DgramWire implements LiveWire {
     let packets = 0;
     let at = 0;
     while (packets < MAX_BATCH && this.#nextArrival < this.#arrived.length) {
-      const { path, bytes } = this.#arrived[this.#nextArrival]!;
+      const { path, port, bytes } = this.#arrived[this.#nextArrival]!;
       if (at + bytes.length > RECEIVE_BYTES) break;
       this.#nextArrival++;
       // Copied to one arena, so that views on received payload can be kept.
@@ -103,6 +140,7 @@ export class DgramWire implements LiveWire {
       packet.path = path;
       at += (bytes.length + 63) & ~63;
       packets++;
+      this.#sealer?.open(packet, port);
       engine.receive(now, packet);
     }
     if (this.#nextArrival === this.#arrived.length) {
@@ -123,7 +161,9 @@ export class DgramWire implements LiveWire {
   send(_now: Nanos): void {
     const packet = this.#slot;
     const text = this.#text(packet.path);
-    const total = packet.length + packet.payloadLength();
+    const sealer = this.#sealer;
+    const covered = packet.length + packet.payloadLength() + packet.padding;
+    const total = covered + (sealer?.bytes ?? 0);
     if (text === undefined || total === 0 || total > MAX_DATAGRAM) {
       this.#counts.unsendable++;
       return;
@@ -140,7 +180,12 @@ export class DgramWire implements LiveWire {
       }
       at += length;
     }
+    buffer.fill(0, at, at + packet.padding);
     const entropy = this.#peers.own[packet.path] === 1 ? 0 : packet.entropy % this.entropies;
+    if (sealer !== undefined) {
+      sealer.write(packet, buffer, 0, covered, entropy, 0);
+      if (!this.#identified) this.#counts.sentUnidentified++;
+    }
     this.#counts.bursts++;
     this.#counts.sentDatagrams++;
     this.#counts.sentBytes += total;
@@ -202,7 +247,7 @@ export class DgramWire implements LiveWire {
     const path = this.#peers.arrival(words[0]!, words[1]!, words[2]!, words[3]!, port);
     if (path === 0) this.#counts.unknown++;
     else if (this.#arrived.length - this.#nextArrival >= MAX_ARRIVED) this.#counts.receiveQueueFull++;
-    else this.#arrived.push({ path, bytes });
+    else this.#arrived.push({ path, port, bytes });
     const woken = this.#woken;
     this.#woken = undefined;
     woken?.();
@@ -232,19 +277,36 @@ export class DgramWire implements LiveWire {
   }
 }
 
+interface System {
+  readonly libc: Libc;
+  readonly pool: MemoryPool;
+}
+
 interface Arrival {
   readonly path: number;
+  /** UDP source port. */
+  readonly port: number;
   readonly bytes: Uint8Array;
 }
 
-function bind(socket: Socket, address: string, port: number): Promise<void> {
+function bind(socket: Socket, to: BindOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
-    socket.bind({ address, port, exclusive: true }, () => {
+    socket.bind({ ...to, exclusive: true }, () => {
       socket.off('error', reject);
       resolve();
     });
   });
+}
+
+/** Opens a socket whose packets may not be fragmented, for Node to take over. @returns its descriptor */
+function openWhole({ libc, pool }: System, address: Uint8Array, text: string, port: number): number {
+  const scratch = pool.allocate(SCRATCH_BYTES);
+  try {
+    return openUdpSocket(libc, scratch, address, text, port, SOCKET_BUFFER_BYTES).fd;
+  } finally {
+    scratch.release();
+  }
 }
 
 /** @returns what was granted for receiving */
@@ -265,6 +327,8 @@ const NO_COUNTS = {
   sendTooLong: 0,
   sendErrors: 0,
   unsendable: 0,
+  /** Sealed packets whose IPv4 identification the seal had to guess: peers that see it drop them. */
+  sentUnidentified: 0,
   refused: 0,
   receiveErrors: 0,
   receivedDatagrams: 0,

@@ -13,6 +13,7 @@ import {
   NEVER,
   Packet,
   type PeerAddress,
+  type Seal,
   SeededRandom,
   type WireHost,
 } from '@verbena/core';
@@ -36,7 +37,10 @@ export interface Faults {
   readonly delay?: number;
   /** Default 1,000,000. */
   readonly delayNs?: Nanos;
-  /** Chance that one bit is flipped. */
+  /**
+   * Chance that one bit is flipped. As on a real link, a packet with a seal then has one that does not fit, unless the
+   * bit is one that the seal does not cover.
+   */
   readonly corrupt?: number;
   /**
    * Default: the device's. Each direction has a sequence of its own: what happens to the n-th packet going out does
@@ -64,6 +68,7 @@ export class FaultWire implements WireHost {
   readonly #delayNs: Nanos;
   readonly #reorderNs: Nanos;
   readonly #dma: DmaSpace;
+  readonly #seal: Seal | undefined;
   readonly #out: Way | undefined;
   readonly #in: Way | undefined;
   /** The held outgoing packets, as payload. */
@@ -73,9 +78,13 @@ export class FaultWire implements WireHost {
   #engine: Engine | undefined;
   #slot: Packet | undefined;
 
-  /** @param dma - the space that payload slices name; held packets become a region of it */
-  constructor(inner: WireHost, dma: DmaSpace, faults: Faults) {
+  /**
+   * @param dma - the space that payload slices name; held packets become a region of it
+   * @param seal - that a wire below puts behind packets, and takes off them
+   */
+  constructor(inner: WireHost, dma: DmaSpace, faults: Faults, seal?: Seal) {
     this.#inner = inner;
+    this.#seal = seal;
     this.#dma = dma;
     const { direction = 'both', seed = 1, drop = 0, corrupt = 0, duplicate = 0, delay = 0, reorder = 0 } = faults;
     this.#chances = Float64Array.of(drop, corrupt, duplicate, delay, reorder);
@@ -164,7 +173,7 @@ export class FaultWire implements WireHost {
       // Of a copy: the payload of a packet going out is the program's memory.
       const place = this.#hold(way, packet, now);
       if (place >= 0) {
-        held.flip(place, random.below(8 * held.lengthOf(place)));
+        this.#corrupt(held, place, random);
         counts.faultCorrupted++;
         return false;
       }
@@ -181,6 +190,17 @@ export class FaultWire implements WireHost {
       return false;
     }
     return true;
+  }
+
+  /** Flips a bit of what is held, or of its seal, which a wire below makes: that is told to spoil it. */
+  #corrupt(held: HeldPackets, place: number, random: SeededRandom): void {
+    const seal = this.#seal;
+    const bits = 8 * held.lengthOf(place);
+    const bit = random.below(bits + 8 * (seal?.bytes ?? 0));
+    if (seal === undefined) return held.flip(place, bit);
+    const before = sumOf(seal, held, place);
+    if (bit < bits) held.flip(place, bit);
+    if (bit >= bits || sumOf(seal, held, place) !== before) held.damage(place);
   }
 
   #hold(way: Way, packet: Packet, due: Nanos): number {
@@ -231,6 +251,15 @@ export class FaultWire implements WireHost {
     held.release(place);
     return true;
   }
+}
+
+/** The seal's sum over a packet, but for what stands in front of it. */
+function sumOf(seal: Seal, held: HeldPackets, place: number): number {
+  const { bytes } = held;
+  const start = held.startOf(place);
+  const length = held.lengthOf(place);
+  const headers = Math.min(seal.headerLength(bytes, start, length), length);
+  return seal.update(seal.headers(0, bytes, start, headers), bytes, start + headers, length - headers);
 }
 
 /** One direction: what decides, and what waits. */

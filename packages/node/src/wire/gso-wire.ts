@@ -18,6 +18,7 @@ import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import { type IoLevel, type LiveWire, type LocalAddress, MAX_ENTROPIES, type WireOptions } from './live-wire.ts';
 import { MAX_PATHS, PeerTable } from './peer-table.ts';
 import { ReceiveBatch } from './receive-batch.ts';
+import { Sealer } from './sealer.ts';
 import { SEGMENT_CONTROL_BYTES, SendQueue, writeSendControl } from './send-queue.ts';
 import {
   IPV4_ADDRESS_BYTES,
@@ -46,6 +47,7 @@ export class GsoWire implements LiveWire {
   readonly #peers: PeerTable;
   readonly #queue: SendQueue;
   readonly #batch: ReceiveBatch;
+  readonly #sealer: Sealer | undefined;
   readonly #scratch: MappedMemory;
   readonly #names: MappedMemory;
   readonly #named = new Uint8Array(MAX_PATHS + 1);
@@ -88,9 +90,13 @@ export class GsoWire implements LiveWire {
     if (v4) setOption(libc, this.#scratch, main.fd, LINUX.SOL_IP, LINUX.IP_RECVTOS, 1);
     else setOption(libc, this.#scratch, main.fd, LINUX.SOL_IPV6, LINUX.IPV6_RECVTCLASS, 1);
     this.#peers = new PeerTable(address, options.peerPort);
-    this.#queue = new SendQueue(libc, pool, dma);
+    const { seal } = options;
+    // Where a seal covers the packet, peers may leave the sum of UDP out, as RoCEv2 does; with IPv6 the kernel would drop it.
+    if (!v4 && seal !== undefined) setOption(libc, this.#scratch, main.fd, LINUX.SOL_UDP, LINUX.UDP_NO_CHECK6_RX, 1);
+    this.#sealer = seal === undefined ? undefined : new Sealer(seal, this.local, this.ports, this.#peers);
+    this.#queue = new SendQueue(libc, pool, dma, this.#sealer);
     if (!this.#gso) this.#queue.maxSegments = 1;
-    this.#batch = new ReceiveBatch(libc, pool, main.fd, v4, this.#peers);
+    this.#batch = new ReceiveBatch(libc, pool, main.fd, v4, this.#peers, this.#sealer);
     this.#names = pool.allocate((MAX_PATHS + 1) * SOCKET_ADDRESS_BYTES);
     this.#nameLength = v4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES;
     this.#header = pool.allocate(HEADER_BYTES);
@@ -305,7 +311,9 @@ export class GsoWire implements LiveWire {
       const from = this.#single.address + at;
       iovWords[0] = from % WORD;
       iovWords[1] = (from / WORD) | 0;
-      iovWords[2] = Math.min(segment, total - at);
+      const length = Math.min(segment, total - at);
+      this.#sealer?.single(this.#single.bytes, at, length, queue.path[burst]!, queue.entropy[burst]!, at / segment);
+      iovWords[2] = length;
       if (this.#libc.sendmsg(fd, this.#message[0], LINUX.MSG_DONTWAIT) < 0) this.#counts.sendErrors++;
       else {
         this.#counts.sentDatagrams++;

@@ -3,7 +3,7 @@ import { type DmaSpace, HEADER_ROOM, type Nanos, NEVER, type Packet } from '@ver
 
 /** At most {@link MAX_HELD} packets, of at most {@link HELD_BYTES} each. Holding and letting go allocate nothing. */
 export class HeldPackets {
-  /** What is held: the packet in place n begins at `startOf(n)`, headers and payload in one stretch. */
+  /** What is held: the packet in place n begins at `startOf(n)`, headers, payload and padding in one stretch. */
   readonly bytes = new Uint8Array(MAX_HELD * HELD_BYTES);
   readonly #due = new Float64Array(MAX_HELD).fill(NEVER);
   readonly #order = new Float64Array(MAX_HELD);
@@ -11,7 +11,7 @@ export class HeldPackets {
   readonly #lengths = new Int32Array(MAX_HELD);
   readonly #paths = new Int32Array(MAX_HELD);
   readonly #entropies = new Int32Array(MAX_HELD);
-  /** Bit 0 and 1: ECN; then {@link CONTROL} and {@link TRIMMED}. */
+  /** Bit 0 and 1: ECN; then {@link CONTROL}, {@link TRIMMED} and {@link DAMAGED}. */
   readonly #flags = new Uint8Array(MAX_HELD);
   #count = 0;
   #sequence = 0;
@@ -42,14 +42,15 @@ export class HeldPackets {
 
   /** Copies the packet, and the payload that it names in `dma`. @returns where; -1 when there is no room for it */
   hold(packet: Packet, dma: DmaSpace, due: Nanos): number {
-    const length = packet.length + packet.payloadLength();
+    const length = packet.length + packet.payloadLength() + packet.padding;
     const place = length <= HELD_BYTES && length > 0 ? this.#due.indexOf(NEVER) : -1;
     if (place < 0 || !this.#copy(packet, dma, this.startOf(place))) return -1;
     this.#headers[place] = packet.length;
     this.#lengths[place] = length;
     this.#paths[place] = packet.path;
     this.#entropies[place] = packet.entropy;
-    this.#flags[place] = packet.ecn | (packet.control ? CONTROL : 0) | (packet.trimmed ? TRIMMED : 0);
+    this.#flags[place] =
+      packet.ecn | (packet.control ? CONTROL : 0) | (packet.trimmed ? TRIMMED : 0) | (packet.damaged ? DAMAGED : 0);
     this.#due[place] = due;
     this.#order[place] = this.#sequence++;
     this.#count++;
@@ -61,6 +62,11 @@ export class HeldPackets {
   flip(place: number, bit: number): void {
     const at = this.startOf(place) + (bit >> 3);
     this.bytes[at] = this.bytes[at]! ^ (1 << (bit & 7));
+  }
+
+  /** Its seal does not fit, or shall not. */
+  damage(place: number): void {
+    this.#flags[place] = this.#flags[place]! | DAMAGED;
   }
 
   /** The place of the packet that is due first, among equals of the one held first; -1 when none is due by `now`. */
@@ -83,6 +89,7 @@ export class HeldPackets {
     into.ecn = flags & ECN;
     into.control = (flags & CONTROL) !== 0;
     into.trimmed = (flags & TRIMMED) !== 0;
+    into.damaged = (flags & DAMAGED) !== 0;
   }
 
   release(place: number): void {
@@ -117,6 +124,7 @@ export class HeldPackets {
       for (let k = 0; k < length; k++) into[at + k] = source[offset + k]!;
       at += length;
     }
+    into.fill(0, at, at + packet.padding);
     return true;
   }
 }
@@ -128,3 +136,4 @@ export const HELD_BYTES = 9216 + HEADER_ROOM;
 const ECN = 3;
 const CONTROL = 4;
 const TRIMMED = 8;
+const DAMAGED = 16;

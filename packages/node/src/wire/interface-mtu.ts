@@ -1,6 +1,7 @@
 /** The MTU of the interface that has a local address. */
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import type { Transport } from '@verbena/core';
 import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
 
 /** @returns bytes of a whole IP packet; undefined where the system does not tell */
@@ -15,11 +16,15 @@ export function interfaceMtu(address: Uint8Array): number | undefined {
   }
 }
 
-/** Largest payload of the common sizes that fits a route with `mtu`, behind IP, UDP and the transport's headers. */
-export function payloadFor(mtu: number | undefined, address: Uint8Array, headerBytes: number): number {
-  if (mtu === undefined) return SMALL_PAYLOAD;
-  const behind = (isIpv4(address) ? 20 : 40) + 8 + headerBytes;
-  return mtu >= behind + FULL_PAYLOAD ? FULL_PAYLOAD : SMALL_PAYLOAD;
+/**
+ * Largest payload that fits a route with `mtu`, between headers and seal: of those that the transport allows, else of the
+ * common sizes. The smallest of them when none fits; one that fits everywhere when `mtu` is unknown.
+ */
+export function payloadFor(mtu: number | undefined, address: Uint8Array, transport: Transport): number {
+  const allowed = transport.attributes.payloadMtus ?? COMMON_PAYLOADS;
+  const around = (isIpv4(address) ? 20 : 40) + 8 + transport.headerBytes + (transport.seal?.bytes ?? 0);
+  const room = mtu === undefined ? SAFE_PAYLOAD : mtu - around;
+  return allowed.findLast((payload) => payload <= room) ?? allowed[0]!;
 }
 
 function interfaceOf(address: Uint8Array): string | undefined {
@@ -36,5 +41,5 @@ function interfaceOf(address: Uint8Array): string | undefined {
   return loopback ? all.find(([, entries]) => entries?.some((entry) => entry.internal))?.[0] : undefined;
 }
 
-const FULL_PAYLOAD = 4096;
-const SMALL_PAYLOAD = 1024;
+const SAFE_PAYLOAD = 1024;
+const COMMON_PAYLOADS = [SAFE_PAYLOAD, 4096];

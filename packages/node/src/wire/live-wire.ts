@@ -1,5 +1,5 @@
 /** What a live wire adds to the wire host contract: memory to gather from, wake-ups, figures, an end. */
-import type { DmaSpace, WireHost } from '@verbena/core';
+import type { DmaSpace, Seal, WireHost } from '@verbena/core';
 
 export interface LiveWire extends WireHost {
   /** How packets travel: `gso` bursts, `batch` single system calls, `dgram` Node's own sockets. */
@@ -44,6 +44,8 @@ export interface WireOptions {
   readonly peerPort: number;
   /** Send routes, 1 to {@link MAX_ENTROPIES}; route 0 is the receiving socket. */
   readonly entropies: number;
+  /** What is put behind each packet, and checked before an engine sees one. */
+  readonly seal?: Seal | undefined;
 }
 
 export const MAX_ENTROPIES = 64;

@@ -21,7 +21,9 @@ export async function openWire(
   options: WireOptions,
   io: IoChoice,
 ): Promise<LiveWire> {
-  if (io === 'dgram' || (io === 'auto' && libc === undefined)) return await DgramWire.open(dma, options);
+  if (io === 'dgram' || (io === 'auto' && libc === undefined)) {
+    return await DgramWire.open(dma, options, libc && { libc, pool });
+  }
   return openWireNow(libc, pool, dma, options, io);
 }
 

@@ -6,6 +6,7 @@ import { type Engine, type Nanos, Packet } from '@verbena/core';
 import { LINUX, type Libc, type Pointer } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import type { PeerTable } from './peer-table.ts';
+import type { Sealer } from './sealer.ts';
 import { SOCKET_ADDRESS_BYTES } from './udp-socket.ts';
 
 export class ReceiveBatch {
@@ -19,6 +20,7 @@ export class ReceiveBatch {
   readonly #fd: number;
   readonly #v4: boolean;
   readonly #peers: PeerTable;
+  readonly #sealer: Sealer | undefined;
   readonly #arena: MappedMemory;
   readonly #control: MappedMemory;
   readonly #headers: Pointer;
@@ -33,11 +35,12 @@ export class ReceiveBatch {
   #lastPort = -1;
   #renamed = 0;
 
-  constructor(libc: Libc, pool: MemoryPool, fd: number, v4: boolean, peers: PeerTable) {
+  constructor(libc: Libc, pool: MemoryPool, fd: number, v4: boolean, peers: PeerTable, sealer?: Sealer) {
     this.#libc = libc;
     this.#fd = fd;
     this.#v4 = v4;
     this.#peers = peers;
+    this.#sealer = sealer;
     this.#arena = pool.allocate(SLOTS * SLOT_BYTES);
     this.#control = pool.allocate(SLOTS * SLOT_STRIDE);
     this.#headers = [this.#control.address, null];
@@ -102,6 +105,7 @@ export class ReceiveBatch {
     if (length <= segment) {
       packet.at = start;
       packet.length = length;
+      this.#sealer?.open(packet, this.#lastPort);
       engine.receive(now, packet);
       this.datagrams++;
       return 1;
@@ -113,6 +117,7 @@ export class ReceiveBatch {
       packet.length = Math.min(length - at, segment);
       packet.path = path;
       packet.ecn = ecn;
+      this.#sealer?.open(packet, this.#lastPort);
       engine.receive(now, packet);
       packets++;
     }

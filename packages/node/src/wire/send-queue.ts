@@ -5,6 +5,9 @@
  * payload, and payload that the kernel cannot reach, is copied behind its header, so that a burst of small packets is
  * one stretch of memory. Nothing here is allocated per packet.
  *
+ * With a seal all payload is copied: a program may write to its memory between the checksum and the system call, and
+ * the packet would be lost.
+ *
  *     arena   [header|small payload][header][header|small payload]...      <- bump
  *     iovecs  {one stretch           }{mapped payload}{one stretch  }
  *     bursts  {path, route, ECN: iovecs i..j, segment size, packets, bytes}
@@ -13,6 +16,7 @@ import { type DmaSpace, HEADER_ROOM, Packet, targetLength } from '@verbena/core'
 import { LINUX, type Libc } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import { MAX_DATAGRAM, MAX_PACKETS } from './live-wire.ts';
+import type { Sealer } from './sealer.ts';
 
 export class SendQueue {
   /** Packets in one burst; 1 where the system has no segmentation. */
@@ -35,6 +39,9 @@ export class SendQueue {
   readonly #iovMemory: MappedMemory;
   readonly #iov: Uint32Array;
   readonly #packet: Packet;
+  readonly #sealer: Sealer | undefined;
+  /** Payload up to here is copied behind its header, bytes. */
+  readonly #maxCopy: number;
   #hold: MappedMemory | undefined;
   #held = 0;
   #packets = 0;
@@ -44,10 +51,12 @@ export class SendQueue {
   /** Where the last iovec ends: memory that begins there extends it. */
   #end = 0;
 
-  constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace) {
+  constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace, sealer?: Sealer) {
     this.#libc = libc;
     this.#pool = pool;
     this.dma = dma;
+    this.#sealer = sealer;
+    this.#maxCopy = sealer === undefined ? MAX_COPY : MAX_DATAGRAM;
     this.#arena = pool.allocate(ARENA_BYTES);
     this.#iovMemory = pool.allocate(MAX_IOVS * IOV_BYTES);
     this.#iov = new Uint32Array(this.#iovMemory.bytes.buffer);
@@ -72,7 +81,8 @@ export class SendQueue {
     const packet = this.#packet;
     const slices = packet.slices;
     const at = packet.at;
-    let total = packet.length;
+    const trailer = packet.padding + (this.#sealer?.bytes ?? 0);
+    let total = packet.length + trailer;
     let end = at + packet.length;
     for (let i = 0; i < slices; i++) {
       const length = packet.sliceLength[i]!;
@@ -85,7 +95,7 @@ export class SendQueue {
       if (target.remote !== undefined && !this.dma.fetch(region, packet.sliceOffset[i]!, packet.bytes, end, length)) {
         return false;
       }
-      if (target.address === 0 || length <= MAX_COPY) end += length;
+      if (target.address === 0 || length <= this.#maxCopy) end += length;
     }
     if (total === 0) return false;
 
@@ -94,9 +104,10 @@ export class SendQueue {
     this.#append(this.#arena.address + at, packet.length);
     end = at + packet.length;
     for (let i = 0; i < slices; i++) end = this.#payload(packet, i, end);
-    packet.at = end;
-    this.#packets++;
     const burst = this.bursts - 1;
+    // the system identifies the packets of a burst by their number in it
+    packet.at = trailer === 0 ? end : this.#trailer(packet, entropy, this.segments[burst]!, end);
+    this.#packets++;
     const segments = this.segments[burst]! + 1;
     this.segments[burst] = segments;
     this.bytes[burst] = this.bytes[burst]! + total;
@@ -203,7 +214,7 @@ export class SendQueue {
     const offset = packet.sliceOffset[slice]!;
     const target = this.dma.target(packet.sliceRegion[slice]!)!;
     const address = target.address;
-    if (address !== 0 && length > MAX_COPY) {
+    if (address !== 0 && length > this.#maxCopy) {
       this.#append(address + offset, length);
       return end;
     }
@@ -213,6 +224,20 @@ export class SendQueue {
       this.dma.fetch(packet.sliceRegion[slice]!, offset, packet.bytes, end, length);
     } // else it is there already
     this.#append(here, length);
+    return end + length;
+  }
+
+  /** Padding and seal, behind the payload. @returns where the next header may begin in the arena */
+  #trailer(packet: Packet, entropy: number, identification: number, end: number): number {
+    const { bytes, at } = packet;
+    let length = packet.padding;
+    for (let i = 0; i < length; i++) bytes[end + i] = 0;
+    const sealer = this.#sealer;
+    if (sealer !== undefined) {
+      sealer.write(packet, bytes, at, end + length - at, entropy, identification);
+      length += sealer.bytes;
+    }
+    this.#append(this.#arena.address + end, length);
     return end + length;
   }
 
@@ -245,8 +270,8 @@ const ARENA_BYTES = 2 * 2 ** 20;
 /** All that waiting packets can gather, when every one is a full burst of its own. */
 const HOLD_BYTES = MAX_PACKETS * 65_536;
 const IOV_BYTES = 16;
-/** A header and eight slices for each packet. */
-const MAX_IOVS = 9 * MAX_PACKETS;
+/** A header, eight slices and a trailer for each packet. */
+const MAX_IOVS = 10 * MAX_PACKETS;
 const WORD = 2 ** 32;
 
 export const SEGMENT_CONTROL_BYTES = 24;

@@ -54,12 +54,13 @@ export class WireStack {
         file: options.capture,
         device: options.device,
         local: live.local,
+        seal: options.seal,
         sourcePort: (entropy) => live.ports[entropy % live.ports.length]!,
         ...(options.captureLimitBytes === undefined ? {} : { limitBytes: options.captureLimitBytes }),
       });
       top = this.#capture;
     }
-    if (options.faults !== undefined) top = this.#faults = new FaultWire(top, dma, options.faults);
+    if (options.faults !== undefined) top = this.#faults = new FaultWire(top, dma, options.faults, options.seal);
     this.top = top;
   }
 

@@ -103,9 +103,9 @@ export function writeIcrc(icrc: number, bytes: Uint8Array, at: number): void {
   bytes[at + 3] = icrc >>> 24;
 }
 
-/** The ICRC that is stored at an offset. */
+/** The ICRC that is stored at an offset, signed. */
 export function readIcrc(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 /**
@@ -123,7 +123,7 @@ export function icrcMatches(
   length: number,
 ): boolean {
   const stored = readIcrc(bytes, at);
-  if (stored === icrc >>> 0) return true;
+  if (stored === (icrc | 0)) return true;
   if (datagram.identification !== UNKNOWN_IDENTIFICATION || !isIpv4(datagram.destination)) return false;
   return identificationOf(stored, icrc, length) >= 0;
 }
@@ -193,7 +193,7 @@ function multiply(left: number, right: number): number {
     a <<= 1;
     b = timesX(b);
   }
-  return product >>> 0;
+  return product;
 }
 
 function timesX(value: number): number {
