@@ -4,6 +4,7 @@
  *   programs  cli
  *   hosts     node                      testing (the simulated host)
  *   assembly  catalog
+ *   set-up    cm (on verbs and wire)
  *   API       verbs (user half)       soft (the driver of software devices)
  *   objects   device                  transports/* - cc
  *   contract  uapi                    engine, abi       wire
@@ -37,6 +38,7 @@ module.exports = {
     layer('device', ['uapi', 'engine', 'base']),
     layer('soft', ['device', 'uapi', 'engine', 'abi', 'base']),
     layer('verbs', ['device', 'uapi', 'engine', 'abi', 'base']),
+    layer('cm', ['verbs', 'engine', 'wire', 'base']),
     layer('testing', ['verbs', 'soft', 'device', 'uapi', 'engine', 'wire', 'abi', 'base']),
     {
       name: 'catalog-alone',
@@ -62,7 +64,7 @@ module.exports = {
       name: 'core-below-all',
       severity: 'error',
       from: { path: `${core}/` },
-      to: { path: '^packages/(node|cli)/|^(testing|bench|fuzz|tools)/' },
+      to: { path: '^packages/(node|cli)/|^(testing|bench|fuzz|interop|tools)/' },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

@@ -1,6 +1,6 @@
 /** Options that every command with a device of its own understands. */
 import { TRANSPORTS } from '@verbena/core';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { byteCount, oneOf, probability, wholeNumber } from './option-values.ts';
 
 export interface DeviceOptions {
@@ -28,8 +28,12 @@ export interface FaultOptions {
 
 export function addDeviceOptions(command: Command): Command {
   return command
-    .option('--transport <name>', `protocol of the device: ${NAMES.join(', ')} (default: uet)`, oneOf(NAMES))
-    .option('-p, --port <number>', 'UDP port of the device (default: 4793)', wholeNumber(1, 65_535))
+    .addOption(transportOption('protocol of the device'))
+    .option(
+      '-p, --port <number>',
+      'where peers find the service: UDP port of the device, RDMA port with roce (default: 4793)',
+      wholeNumber(1, 65_535),
+    )
     .option(
       '--mtu <bytes>',
       'payload bytes of a packet; the same on both sides (default: 4096 on loopback)',
@@ -44,6 +48,10 @@ export function addDeviceOptions(command: Command): Command {
     .option('--entropies <number>', 'routes through the network (UDP source ports)', wholeNumber(1, 64))
     .option('--capture <file>', 'record the traffic as pcapng')
     .option('--device <name>', 'device of the daemon that VERBENA_SOCKET names (default: by address)');
+}
+
+export function transportOption(text: string): Option {
+  return new Option('--transport <name>', `${text}: ${NAMES.join(', ')} (default: uet)`).argParser(oneOf(NAMES));
 }
 
 export function addFaultOptions(command: Command): Command {

@@ -4,7 +4,7 @@ import { jsonLines, verbena } from './process-rig.testdata.ts';
 import { createProgram } from './program.ts';
 
 const COMMANDS = [
-  ...['demo', 'perf', 'pingpong', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'up'],
+  ...['demo', 'perf', 'pingpong', 'stand-in', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'up'],
   ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'monitor'],
 ];
 

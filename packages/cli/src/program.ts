@@ -14,6 +14,7 @@ import { addPerf } from './commands/perf.ts';
 import { addPingpong } from './commands/pingpong.ts';
 import { addResource } from './commands/resource.ts';
 import { addServe } from './commands/serve.ts';
+import { addStandIn } from './commands/stand-in.ts';
 import { addStatistic } from './commands/statistic.ts';
 import { addSystem } from './commands/system.ts';
 import { addUp } from './commands/up.ts';
@@ -61,6 +62,7 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addDemo,
   addPerf,
   addPingpong,
+  addStandIn,
   addServe,
   addCp,
   addDecode,

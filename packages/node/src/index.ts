@@ -6,7 +6,9 @@ export {
   daemonSocket,
   type ManagementConnection,
 } from './client/management-client.ts';
+export * from './crypto/index.ts';
 export { type DeviceOptions, type LiveDeviceHandle, openDevice } from './device/open-device.ts';
+export * from './exchange/index.ts';
 export { defaultSocketPath } from './ipc/socket-path.ts';
 export type { FaultDirection, Faults } from './wire/fault-wire.ts';
 export { interfaceMtu } from './wire/interface-mtu.ts';

@@ -75,7 +75,7 @@ async function copy(
   options: CpOptions,
   run: (client: CopyClient, callbacks: Callbacks) => Promise<CopyResult>,
 ): Promise<CopyResult> {
-  const client = await CopyClient.connect(endpoint, server, options.port);
+  const client = await CopyClient.connect(endpoint, server);
   const onAbort = () => void client.interrupt(signal.reason as Error);
   signal.addEventListener('abort', onAbort);
   let bar: ProgressBar | undefined;

@@ -1,6 +1,6 @@
 /** `verbena decode FILE`: packets in plain words. */
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type JsonOption, outputFor } from '../command-runner.ts';
 import { type Frame, framesOf, STARTS, type Start } from '../decode/frame-source.ts';
 import { summarize } from '../decode/packet-summary.ts';
@@ -14,7 +14,10 @@ interface DecodeOptions extends JsonOption {
   readonly frame?: Range;
   readonly summary?: boolean;
   readonly port?: number;
+  readonly transport: Carried;
 }
+
+type Carried = keyof typeof PORTS;
 
 type Range = readonly [first: number, last: number];
 
@@ -26,13 +29,21 @@ export function addDecode(program: Command, setStatus: (status: number) => void)
     .option('--as <start>', `what text begins with: ${STARTS.join(', ')} (default: guessed)`, oneOf(STARTS))
     .option('--frame <number>', 'only this frame, or frames N-M', frameRange)
     .option('--summary', 'one line per packet')
-    .option('-p, --port <number>', 'UDP port that carries UET besides 4793', wholeNumber(1, 65_535))
+    .option(
+      '-p, --port <number>',
+      'UDP port that carries UET besides 4793, or RoCEv2 besides 4791',
+      wholeNumber(1, 65_535),
+    )
+    .addOption(
+      new Option('--transport <name>', 'which of them that port carries').choices(Object.keys(PORTS)).default('uet'),
+    )
     .addHelpText(
       'after',
       `
 Example:
   verbena decode verbena-demo.pcapng --summary
   verbena decode verbena-demo.pcapng --frame 3
+  verbena decode rxe.pcap --json                   RoCEv2, with the connection manager's messages
   echo '10 c4 00 00 00 00 00 01 12 34 00 00' | verbena decode -
 
 Exit status 1 means that a packet is malformed; which one, and where, stands on stderr.`,
@@ -43,7 +54,8 @@ Exit status 1 means that a packet is malformed; which one, and where, stands on 
 async function decode(path: string, options: DecodeOptions, setStatus: (status: number) => void): Promise<void> {
   const output = outputFor(options);
   const file = await read(path);
-  const ports = options.port === undefined ? [UET_PORT] : [UET_PORT, options.port];
+  const { option, port } = PORTS[options.transport];
+  const ports = options.port === undefined ? {} : { [option]: [port, options.port] };
   const [first, last] = options.frame ?? [1, Number.POSITIVE_INFINITY];
   let shown = 0;
   let bad = 0;
@@ -106,6 +118,7 @@ function frameRange(text: string): Range {
   return [first, last];
 }
 
-const UET_PORT = 4793;
+/** Protocols over UDP: how the dissector calls their ports, and the usual one. */
+const PORTS = { uet: { option: 'udpPorts', port: 4793 }, roce: { option: 'rocePorts', port: 4791 } } as const;
 /** Malformed packets that are named one by one. */
 const MAX_COMPLAINTS = 10;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { type JsonOption, outputFor } from '../command-runner.ts';
-import { DEMO_OPERATIONS, DemoSide, type OperationResult, runOperation } from '../demo/demo-operations.ts';
+import { DEMO_OPERATIONS, DemoSide, joinSides, type OperationResult, runOperation } from '../demo/demo-operations.ts';
 import { chartLines } from '../demo/sequence-chart.ts';
 import { addDeviceOptions, addFaultOptions, type DeviceOptions, type FaultOptions } from '../device-options.ts';
 import { refusal } from '../failure.ts';
@@ -42,13 +42,13 @@ async function demo(asked: DemoOptions): Promise<void> {
   let why: string[] = [];
   try {
     const { capture: _, ...other } = options;
-    right = await Endpoint.reaching(left.address, undefined, { ...other, name: 'uet1', seed: options.seed + 1 });
-    printHeading(output, left, right, options);
+    right = await Endpoint.reaching(left.address, undefined, { ...other, seed: options.seed + 1 });
     const here = new DemoSide(left);
     const there = new DemoSide(right);
-    const to = left.addressHandle(right.place, there.qp.qpn);
+    printHeading(output, here, there, options);
+    joinSides(here, there);
     for (const operation of DEMO_OPERATIONS) {
-      const result = await runOperation(operation, here, there, to);
+      const result = await runOperation(operation, here, there);
       results.push(result);
       output.json(operationDocument(result));
     }
@@ -67,25 +67,27 @@ async function demo(asked: DemoOptions): Promise<void> {
       `\n${capture}: the traffic up to the first ${bytesText(CAPTURE_BYTES)}, for Wireshark or verbena decode`,
     );
     output.text(`finished in ${durationText((performance.now() - started) / 1e3)}. Next:\n`);
-    for (const line of nextSteps(capture)) output.text(line);
+    for (const line of nextSteps(capture, asked.transport)) output.text(line);
   }
   output.json({ capture, ok });
   if (!ok)
     throw refusal('EIO', 'demo', 'some bytes did not arrive as they were sent', { try: `verbena decode ${capture}` });
 }
 
-function printHeading(output: Output, left: Endpoint, right: Endpoint, options: DemoOptions): void {
+function printHeading(output: Output, here: DemoSide, there: DemoSide, options: DemoOptions): void {
+  const [left, right] = [here.endpoint, there.endpoint];
   const faults = (['drop', 'duplicate', 'reorder', 'corrupt', 'delay'] as const)
     .filter((name) => options[name])
     .map((name) => `${name} ${(options[name]! * 100).toFixed(1).replace(/\.0$/, '')} %`);
-  const { device, payloadMtu } = left;
-  output.text(
-    'Verbena demo: RDMA between two Ultra Ethernet devices, all in this process, no root, no kernel module.\n',
-  );
+  const { device, payloadMtu, transport } = left;
+  const title = TITLES[transport] ?? transport;
+  output.text(`Verbena demo: RDMA between two ${title} devices, all in this process, no root, no kernel module.\n`);
   output.text(
     `  ${device.name} ${left.address}  <-- UDP, ${faults.join(', ') || 'no faults'}, seed ${options.seed} -->  ${right.address} ${right.device.name}`,
   );
-  output.text(`  packets of ${payloadMtu} bytes, I/O level ${device.level}, delivery unordered and reliable (RUD)\n`);
+  output.text(
+    `  packets of ${payloadMtu} bytes, I/O level ${device.level}, delivery ${here.link.delivery} and reliable\n`,
+  );
 }
 
 function resultTable(results: readonly OperationResult[]): string {
@@ -116,7 +118,7 @@ function reasonLines(left: Endpoint, right: Endpoint): string[] {
   const words = [
     `${countText(lost, 'packet')} lost on the link on purpose`,
     `${countText(sum('retransmitted_packets'), 'packet')} sent again`,
-    `${sum('lost_packets')} found missing because later ones arrived`,
+    `${sum('lost_packets') + sum('sequence_naks') + sum('missing_responses')} found missing because later ones arrived`,
     `${sum('timeouts')} after a time-out`,
     `${sum('dropped_duplicate')} arrived twice and counted once`,
   ];
@@ -152,19 +154,22 @@ function captureFile(): string {
 }
 
 /** Three commands to try, as they can be typed where this one was. */
-function nextSteps(capture: string): string[] {
+function nextSteps(capture: string, transport: string | undefined): string[] {
   // started by npm: the command is not on the search path
   const verbena = process.env.npm_command === undefined ? 'verbena' : 'npx verbena';
+  const same = transport === undefined ? '' : ` --transport ${transport}`;
   const steps: readonly (readonly [string, string])[] = [
     [`${verbena} decode ${capture} --frame 1-3`, 'each field of the first packets'],
-    [`${verbena} perf write-bw --loopback`, 'how fast this machine is without loss'],
-    [`${verbena} serve .`, 'a file server; then, in another terminal:'],
-    ['', `${verbena} cp 127.0.0.1:package.json /tmp/`],
+    [`${verbena} perf write-bw --loopback${same}`, 'how fast this machine is without loss'],
+    [`${verbena} serve .${same}`, 'a file server; then, in another terminal:'],
+    ['', `${verbena} cp 127.0.0.1:package.json /tmp/${same}`],
   ];
   const width = Math.max(...steps.map(([command]) => command.length)) + 3;
   return steps.map(([command, text]) => `  ${command.padEnd(width)}${text}`);
 }
 
+/** What people call the protocols. */
+const TITLES: Readonly<Record<string, string>> = { uet: 'Ultra Ethernet', roce: 'RoCE v2' };
 const CAPTURE_NAME = 'verbena-demo.pcapng';
 const CAPTURE_BYTES = 8 * 2 ** 20;
 const CHART_PACKETS = 4;

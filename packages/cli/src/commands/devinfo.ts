@@ -1,6 +1,8 @@
 /** `verbena devinfo`: what devices say about themselves, in the shape of ibv_devinfo. */
+import { TRANSPORTS } from '@verbena/core';
 import type { Command } from 'commander';
 import { type JsonOption, outputFor } from '../command-runner.ts';
+import { transportOption } from '../device-options.ts';
 import { devinfoLines } from '../inspect/devinfo-text.ts';
 import {
   type DeviceSpec,
@@ -11,6 +13,7 @@ import {
 } from '../inspect/host-devices.ts';
 
 interface DevinfoOptions extends JsonOption {
+  readonly transport?: string;
   readonly device?: string;
   readonly list?: boolean;
   readonly verbose?: boolean;
@@ -20,19 +23,26 @@ export function addDevinfo(program: Command, setStatus: (status: number) => void
   return program
     .command('devinfo')
     .description('show the attributes of devices')
-    .option('-d, --device <device>', 'only this one: a name that `verbena devices` lists, or NAME=ADDRESS')
+    .option(
+      '-d, --device <device>',
+      'only this one: a name that `verbena devices` lists, or NAME=ADDRESS[,type=TRANSPORT]',
+    )
+    .addOption(transportOption('protocol of the devices'))
     .option('-l, --list', 'names only')
     .option('-v, --verbose', 'everything')
-    .addHelpText('after', '\nExample:\n  verbena devinfo -d uet0 -v\n  verbena devinfo -d uet0=127.0.0.1 --json')
+    .addHelpText(
+      'after',
+      '\nExample:\n  verbena devinfo -d uet0 -v\n  verbena devinfo -d roce0 -v\n  verbena devinfo -d uet0=127.0.0.1 --json',
+    )
     .action(async (options: DevinfoOptions) => {
       const output = outputFor(options);
-      const asked = options.device === undefined ? [] : specFor(options.device);
+      const asked = options.device === undefined ? [] : specFor(options.device, options.transport);
       if (asked === undefined) {
         output.note(`IB device '${options.device}' wasn't found`);
         setStatus(1);
         return;
       }
-      const found = await findDevices(asked);
+      const found = await findDevices(asked, options.transport);
       if (found.length === 0) {
         output.note('No IB devices found');
         setStatus(1);
@@ -49,10 +59,17 @@ export function addDevinfo(program: Command, setStatus: (status: number) => void
     });
 }
 
-function specFor(device: string): readonly DeviceSpec[] | undefined {
-  if (device.includes('=')) return [parseDeviceSpec(device)];
-  const known = localDeviceSpecs().find(({ name }) => name === device);
-  return known === undefined ? undefined : [known];
+function specFor(device: string, type: string | undefined): readonly DeviceSpec[] | undefined {
+  if (device.includes('=')) {
+    const spec = parseDeviceSpec(device);
+    return [{ ...spec, type: spec.type ?? type }];
+  }
+  const types = type === undefined ? [undefined, ...TRANSPORTS.map(({ name }) => name)] : [type];
+  for (const one of types) {
+    const known = localDeviceSpecs(one).find(({ name }) => name === device);
+    if (known !== undefined) return [known];
+  }
+  return undefined;
 }
 
 function documentOf({ name, address, guid, transport, level, attributes, port }: FoundDevice): Record<string, unknown> {

@@ -4,7 +4,7 @@ import { type JsonOption, outputFor } from '../command-runner.ts';
 import { runChecks } from '../inspect/checks.ts';
 import { wholeNumber } from '../option-values.ts';
 import { tableText } from '../print/table.ts';
-import { DEFAULT_PORT } from '../session/endpoint.ts';
+import { DEFAULT_PORT } from '../session/carrier.ts';
 
 interface DoctorOptions extends JsonOption {
   readonly port: number;

@@ -75,7 +75,7 @@ describe('perf', () => {
 
   it('pingpong checks data and prints the lines of ibv_rc_pingpong', async () => {
     const server = await RunningCommand.server(['pingpong', '--listen', '127.0.2.9']);
-    const client = await verbena(['pingpong', '127.0.2.9', '-n', '50', '-s', '100', '-c']);
+    const client = await verbena(['pingpong', '127.0.2.9', '-n', '50', '-s', '100', '-c', '--warmup', '200']);
     expect(client.stderr).toBe('');
     expect(client.stdout).toMatch(
       /^ {2}local address: {2}LID 0x0000, QPN 0x[0-9a-f]+, PSN 0x[0-9a-f]+, GID ::ffff:127\.0\.0\.\d+\n {2}remote address: LID/,

@@ -9,11 +9,20 @@ import { PerfClient } from '../perf/perf-client.ts';
 import type { PerfLane } from '../perf/perf-lane.ts';
 import { measureLoopback } from '../perf/perf-loopback.ts';
 import { MAX_DEPTH, MAX_SIZE } from '../perf/perf-messages.ts';
-import { closingLines, headingLines, type LaneFacts, resultDocument, rowLine } from '../perf/perf-report.ts';
+import {
+  closingLines,
+  EXCHANGES,
+  headingLines,
+  type LaneFacts,
+  laneFacts,
+  resultDocument,
+  rowLine,
+} from '../perf/perf-report.ts';
 import { PerfServer } from '../perf/perf-server.ts';
 import { ALL_SIZES, PERF_TESTS, type PerfPlan, perfTest } from '../perf/perf-tests.ts';
 import type { Output } from '../print/output.ts';
-import { DEFAULT_PORT, Endpoint } from '../session/endpoint.ts';
+import { DEFAULT_PORT } from '../session/carrier.ts';
+import { Endpoint, gidText } from '../session/endpoint.ts';
 import { resolveHost } from '../session/local-address.ts';
 
 interface PerfOptions extends DeviceOptions, FaultOptions, JsonOption {
@@ -105,14 +114,13 @@ async function loopback(plan: PerfPlan, options: PerfOptions, output: Output): P
     there = await Endpoint.reaching(here.address, undefined, {
       ...other,
       faultDirection: 'out',
-      name: 'uet1',
       seed: (plan.seed + 1) % 2 ** 32,
     });
     const peer = there;
     const table = new Table(plan, here, output);
     for (const size of plan.sizes) {
       const result = await measureLoopback(plan, here, peer, size, (local, remote) =>
-        table.begin(local, { qpn: remote.qp.qpn, rkey: remote.in.rkey, gid: peer.gid }),
+        table.begin(local, laneFacts(remote.card, peer.gid)),
       );
       table.row(result);
     }
@@ -128,12 +136,12 @@ async function measure(plan: PerfPlan, host: string, options: PerfOptions, outpu
   const from = options.from === undefined ? undefined : await resolveHost(options.from, 'perf');
   const endpoint = await Endpoint.reaching(server, from, options);
   try {
-    const client = await PerfClient.connect(endpoint, server, options.port);
+    const client = await PerfClient.connect(endpoint, server);
     const table = new Table(plan, endpoint, output);
-    const gid = server.includes(':') ? server : `::ffff:${server}`;
+    const gid = gidText(server);
     try {
       for (const size of plan.sizes) {
-        table.row(await client.measure(plan, size, (lane, remote) => table.begin(lane, { ...remote, gid })));
+        table.row(await client.measure(plan, size, (lane, remote) => table.begin(lane, laneFacts(remote, gid))));
       }
       table.end();
     } finally {
@@ -146,9 +154,9 @@ async function measure(plan: PerfPlan, host: string, options: PerfOptions, outpu
 
 async function serve(plan: PerfPlan, options: PerfOptions, output: Output): Promise<void> {
   const address = await resolveHost(options.listen ?? '127.0.0.1', 'perf');
-  const port = options.port ?? DEFAULT_PORT;
   await interruptible(async (signal) => {
-    const endpoint = await Endpoint.open({ address, port }, options);
+    const endpoint = await Endpoint.serving(address, options);
+    const { servicePort: port } = endpoint;
     let server: PerfServer | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -163,8 +171,11 @@ async function serve(plan: PerfPlan, options: PerfOptions, output: Output): Prom
             else reject(error as Error);
           },
         });
+        server.listen().catch(reject);
         output.text(`\n${STARS}\n* Waiting for client to connect... *\n${STARS}`);
-        output.text(` verbena perf ${plan.test.name} ${address}${port === DEFAULT_PORT ? '' : ` --port ${port}`}`);
+        output.text(
+          ` verbena perf ${plan.test.name} ${address}${port === DEFAULT_PORT ? '' : ` --port ${port}`}${options.transport === undefined ? '' : ` --transport ${options.transport}`}`,
+        );
         output.json({ listening: address, port });
         void stopped(signal).then(() => (options.keep ? resolve() : reject(signal.reason)));
       });
@@ -192,13 +203,16 @@ class Table {
   begin(lane: PerfLane, remote: LaneFacts): void {
     if (this.#begun) return;
     this.#begun = true;
-    const { device, payloadMtu, gid } = this.#endpoint;
+    const { device, transport, style, payloadMtu, gid } = this.#endpoint;
     const facts = {
       device: device.name,
-      transport: device.transport,
+      transport,
+      connection: lane.qp.type,
+      delivery: lane.link.delivery,
+      exchange: EXCHANGES[style] ?? transport.toUpperCase(),
       level: device.level,
       payloadMtu,
-      local: { qpn: lane.qp.qpn, rkey: lane.in.rkey, gid },
+      local: laneFacts(lane.card, gid),
       remote,
     };
     for (const line of headingLines(this.#plan, facts)) this.#output.text(line);
@@ -207,7 +221,7 @@ class Table {
   row(result: SizeResult): void {
     this.#results.push(result);
     this.#output.text(rowLine(result));
-    this.#output.json(resultDocument(this.#plan, this.#endpoint.device.transport, result));
+    this.#output.json(resultDocument(this.#plan, this.#endpoint.transport, result));
   }
 
   end(): void {

@@ -5,7 +5,8 @@ import { type CopyReport, CopyServer } from '../copy/copy-server.ts';
 import { ServedFolder } from '../copy/served-folder.ts';
 import { addDeviceOptions, addFaultOptions, type DeviceOptions, type FaultOptions } from '../device-options.ts';
 import { bytesText, durationText, rateText } from '../print/units.ts';
-import { DEFAULT_PORT, Endpoint } from '../session/endpoint.ts';
+import { PORT_NAMES } from '../session/carrier.ts';
+import { Endpoint } from '../session/endpoint.ts';
 import { resolveHost } from '../session/local-address.ts';
 
 interface ServeOptions extends DeviceOptions, FaultOptions, JsonOption {
@@ -32,18 +33,20 @@ async function serve(dir: string, options: ServeOptions): Promise<void> {
   const output = outputFor(options);
   const folder = await ServedFolder.open(dir, options.writable === true);
   const address = await resolveHost(options.listen, 'serve');
-  const port = options.port ?? DEFAULT_PORT;
   await interruptible(async (signal) => {
-    const endpoint = await Endpoint.open({ address, port }, options);
+    const endpoint = await Endpoint.serving(address, options);
+    const { servicePort: port } = endpoint;
     try {
       const server = new CopyServer(endpoint, folder, (report) => {
         output.text(reportLine(report));
         output.json(report);
       });
+      await server.listen();
+      const same = options.transport === undefined ? '' : ` --transport ${options.transport}`;
       output.text(
-        `serving ${folder.root} on ${address}, UDP port ${port} (${folder.isWritable ? 'writable' : 'read-only'})`,
+        `serving ${folder.root} on ${address}, ${PORT_NAMES[endpoint.style]} ${port} (${folder.isWritable ? 'writable' : 'read-only'})`,
       );
-      output.text(`try: verbena cp ${address.includes(':') ? `[${address}]` : address}:FILE .    Ctrl-C stops`);
+      output.text(`try: verbena cp ${address.includes(':') ? `[${address}]` : address}:FILE .${same}    Ctrl-C stops`);
       output.json({ listening: address, port, root: folder.root, writable: folder.isWritable });
       await stopped(signal);
       await server.close();

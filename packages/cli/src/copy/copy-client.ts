@@ -1,15 +1,16 @@
 /** The client's side of a copy: one file, one server. */
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type AddressHandle, isVerbsError } from '@verbena/core';
+import { isVerbsError } from '@verbena/core';
 import { fileError, refusal, systemCode } from '../failure.ts';
 import { Channel } from '../session/channel.ts';
 import { figuresOf, figuresSince } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { sayHello } from '../session/hello.ts';
+import type { Peer } from '../session/peers.ts';
 import type { Body, Signal } from '../session/session.ts';
 import { ChunkWindow, shapeFor } from './chunk-window.ts';
-import { countOf, putBody, startBody, textOf } from './copy-messages.ts';
+import { countOf, parseGranted, putBody, startBody, textOf } from './copy-messages.ts';
 import { offerWindow, takeFromWindow } from './copy-streams.ts';
 import { FileSink } from './file-sink.ts';
 import { FileSource } from './file-source.ts';
@@ -34,20 +35,21 @@ export interface CopyResult {
 
 export class CopyClient {
   readonly #channel: Channel;
-  readonly #server: AddressHandle;
+  #server!: Peer;
   #transfer: Transfer | undefined;
 
-  private constructor(endpoint: Endpoint, server: string, port: number | undefined) {
+  private constructor(endpoint: Endpoint) {
     this.#channel = new Channel(endpoint, {
       asked: (_from, ask, body) => this.#asked(ask, body),
       signalled: (_from, signal) => this.#signalled(signal),
+      left: () => this.#transfer?.fail(refusal('EIO', 'cp', 'the server ended the connection')),
     });
-    this.#server = this.#channel.server(server, port);
   }
 
   /** Finds the server. */
-  static async connect(endpoint: Endpoint, server: string, port: number | undefined): Promise<CopyClient> {
-    const client = new CopyClient(endpoint, server, port);
+  static async connect(endpoint: Endpoint, address: string): Promise<CopyClient> {
+    const client = new CopyClient(endpoint);
+    client.#server = await client.#channel.connect(address);
     await sayHello(client.#channel, client.#server, 'serve');
     return client;
   }
@@ -56,17 +58,19 @@ export class CopyClient {
   async get(remotePath: string, destination: string, options: CopyOptions): Promise<CopyResult> {
     const path = await localTarget(destination, remotePath, options.force);
     const sink = await FileSink.create(path, options);
+    const link = this.#channel.createStream(this.#server);
     let window: ChunkWindow | undefined;
     try {
       const run = this.#measure();
-      const answer = await this.#channel.request(this.#server, 'get', { path: remotePath });
+      const answer = await this.#channel.request(this.#server, 'get', { path: remotePath, end: link.end });
       const size = countOf(answer, 'size');
-      const id = countOf(answer, 'transfer');
+      const { transfer: id, end } = parseGranted(answer);
+      link.join(this.#server, end);
       const made = new ChunkWindow(this.#channel.endpoint, shapeFor(size), ['local-write', 'remote-write']);
       window = made;
       const { slots, slotBytes, region } = made;
       const { rkey } = region;
-      const transfer = new Transfer(id, this.#server, this.#channel, size, made);
+      const transfer = new Transfer(id, this.#server, link, this.#channel, size, made);
       this.#transfer = transfer;
       const onProgress = options.onStart(basename(path), size);
       const finish = await this.#whileRunning(transfer, async () => {
@@ -79,6 +83,7 @@ export class CopyClient {
       await sink.abandon();
       throw thrown;
     } finally {
+      link.close();
       window?.release();
     }
   }
@@ -89,23 +94,22 @@ export class CopyClient {
     const { size } = file;
     const window = new ChunkWindow(this.#channel.endpoint, shapeFor(size), ['local-write', 'remote-read']);
     const { slots, slotBytes, region } = window;
+    const link = this.#channel.createStream(this.#server);
+    const { end } = link;
     try {
       const run = this.#measure();
       const fileName = basename(source);
       const { force, sync } = options;
-      const ask = putBody({ path: remotePath, fileName, size, force, sync, rkey: region.rkey, slots, slotBytes });
-      const answer = await this.#channel.request(this.#server, 'put', ask);
-      const transfer = (this.#transfer = new Transfer(
-        countOf(answer, 'transfer'),
-        this.#server,
-        this.#channel,
-        size,
-        window,
-      ));
+      const ask = putBody({ end, path: remotePath, fileName, size, force, sync, rkey: region.rkey, slots, slotBytes });
+      const granted = parseGranted(await this.#channel.request(this.#server, 'put', ask));
+      link.join(this.#server, granted.end);
+      const transfer = new Transfer(granted.transfer, this.#server, link, this.#channel, size, window);
+      this.#transfer = transfer;
       const onProgress = options.onStart(fileName, size);
       const finish = await this.#whileRunning(transfer, () => offerWindow(transfer, window, file, onProgress));
       return { path: remotePath, bytes: size, ...run(finish) };
     } finally {
+      link.close();
       window.release();
       await file.close();
     }

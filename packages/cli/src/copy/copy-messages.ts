@@ -1,5 +1,7 @@
 /** Messages of a copy, both directions, and the checks on what a peer sends. */
 import { refusal } from '../failure.ts';
+import type { LinkEnd } from '../session/link.ts';
+import { parseEnd } from '../session/link-end.ts';
 import { type Body, isCount } from '../session/session.ts';
 import { isFairShape, type WindowShape } from './chunk-window.ts';
 
@@ -13,6 +15,8 @@ export interface StartRequest extends PeerWindow {
 }
 
 export interface PutRequest extends PeerWindow {
+  /** Of the client's link. */
+  readonly end: LinkEnd;
   readonly path: string;
   readonly fileName: string;
   readonly size: number;
@@ -39,6 +43,7 @@ export function putBody(request: PutRequest): Body {
 
 export function parsePut(body: Body): PutRequest {
   return {
+    end: parseEnd(body.end),
     path: textOf(body, 'path'),
     fileName: textOf(body, 'fileName'),
     size: countOf(body, 'size'),
@@ -50,6 +55,17 @@ export function parsePut(body: Body): PutRequest {
 
 export function parseFinish(body: Body): Finish {
   return { transfer: countOf(body, 'transfer'), sha256: textOf(body, 'sha256') };
+}
+
+/** What the server answers to `get` and `put`. */
+export interface Granted {
+  readonly transfer: number;
+  /** Of the server's link. */
+  readonly end: LinkEnd;
+}
+
+export function parseGranted(body: Body): Granted {
+  return { transfer: countOf(body, 'transfer'), end: parseEnd(body.end) };
 }
 
 export function countOf(body: Body, name: string): number {

@@ -1,11 +1,13 @@
 /** The file server: answers the requests of clients and runs one stream per copy. */
-import type { AddressHandle, QueuePair } from '@verbena/core';
 import { refusal } from '../failure.ts';
 import { Channel, type Listener } from '../session/channel.ts';
 import { type DeviceFigures, figuresOf, figuresSince } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { answerHello } from '../session/hello.ts';
-import { type Body, SERVICE_QPN, type Signal } from '../session/session.ts';
+import type { Link, LinkEnd } from '../session/link.ts';
+import { parseEnd } from '../session/link-end.ts';
+import type { Peer } from '../session/peers.ts';
+import { type Body, MAX_TRANSFER, type Signal } from '../session/session.ts';
 import { ChunkWindow, type WindowShape } from './chunk-window.ts';
 import { countOf, parseFinish, parsePut, parseStart, textOf } from './copy-messages.ts';
 import { readFromPeer, writeToPeer } from './copy-streams.ts';
@@ -38,12 +40,17 @@ export class CopyServer implements Listener {
     this.channel = new Channel(endpoint, this);
   }
 
-  asked(from: number, ask: string, body: Body): Promise<Body> | Body {
+  /** Lets clients come. */
+  listen(): Promise<void> {
+    return this.channel.listen();
+  }
+
+  asked(from: Peer, ask: string, body: Body): Promise<Body> | Body {
     switch (ask) {
       case 'hello':
-        return answerHello(body, 'serve', this.channel.endpoint.payloadMtu);
+        return answerHello(this.channel, body, 'serve');
       case 'get':
-        return this.#get(from, textOf(body, 'path'));
+        return this.#get(from, textOf(body, 'path'), parseEnd(body.end));
       case 'start':
         return this.#start(from, body);
       case 'put':
@@ -57,8 +64,13 @@ export class CopyServer implements Listener {
     }
   }
 
-  signalled(from: number, signal: Signal): void {
+  signalled(from: Peer, signal: Signal): void {
     this.#find(from, signal.transfer)?.transfer?.signalled(signal);
+  }
+
+  left(from: Peer): void {
+    const reason = refusal('EIO', 'cp', 'the client ended the connection');
+    for (const copy of [...this.#copies.values()]) if (copy.from === from) void this.#drop(copy, reason);
   }
 
   /** Ends all copies, removes what is unfinished. */
@@ -68,34 +80,34 @@ export class CopyServer implements Listener {
     await this.channel.close();
   }
 
-  async #get(from: number, path: string): Promise<Body> {
+  async #get(from: Peer, path: string, end: LinkEnd): Promise<Body> {
     this.#checkRoom();
     const source = await this.#folder.source(path);
-    const copy = this.#add('get', from, source.path, source.size, { source });
-    return { transfer: copy.id, size: source.size };
+    const copy = this.#add('get', from, end, source.path, source.size, { source });
+    return { transfer: copy.id, size: source.size, end: copy.link.end };
   }
 
-  #start(from: number, body: Body): Body {
+  #start(from: Peer, body: Body): Body {
     const { transfer: id, rkey, slots, slotBytes } = parseStart(body);
     const copy = this.#find(from, id);
     if (copy?.source === undefined || copy.transfer !== undefined) {
       throw refusal('ENOENT', 'start', 'no copy waits to be started');
     }
     const { source } = copy;
-    this.#run(copy, { slots, slotBytes }, (transfer, pool, qp) => writeToPeer(transfer, source, pool, qp, rkey));
+    this.#run(copy, { slots, slotBytes }, (transfer, pool) => writeToPeer(transfer, source, pool, rkey));
     return {};
   }
 
-  async #put(from: number, body: Body): Promise<Body> {
-    const { path, fileName, size, force, sync, rkey, slots, slotBytes } = parsePut(body);
+  async #put(from: Peer, body: Body): Promise<Body> {
+    const { end, path, fileName, size, force, sync, rkey, slots, slotBytes } = parsePut(body);
     this.#checkRoom();
     const sink = await this.#folder.sink(path, fileName, { force, sync });
-    const copy = this.#add('put', from, sink.path.slice(this.#folder.root.length + 1), size, { sink });
-    this.#run(copy, { slots, slotBytes }, (transfer, pool, qp) => readFromPeer(transfer, pool, sink, qp, rkey));
-    return { transfer: copy.id };
+    const copy = this.#add('put', from, end, sink.path.slice(this.#folder.root.length + 1), size, { sink });
+    this.#run(copy, { slots, slotBytes }, (transfer, pool) => readFromPeer(transfer, pool, sink, rkey));
+    return { transfer: copy.id, end: copy.link.end };
   }
 
-  async #finish(from: number, body: Body): Promise<Body> {
+  async #finish(from: Peer, body: Body): Promise<Body> {
     const { transfer: id, sha256 } = parseFinish(body);
     const copy = this.#find(from, id);
     if (copy?.result === undefined) throw refusal('ENOENT', 'finish', 'no such copy');
@@ -117,17 +129,29 @@ export class CopyServer implements Listener {
     }
   }
 
-  #add(direction: 'get' | 'put', from: number, path: string, size: number, file: Pick<ServedCopy, 'source' | 'sink'>) {
-    const id = this.#nextId;
-    this.#nextId = (this.#nextId % MAX_ID) + 1;
-    const peer = this.channel.endpoint.addressHandle({ path: from }, SERVICE_QPN);
+  #add(
+    direction: 'get' | 'put',
+    from: Peer,
+    end: LinkEnd,
+    path: string,
+    size: number,
+    file: Pick<ServedCopy, 'source' | 'sink'>,
+  ): ServedCopy {
+    const id = this.#takeId();
+    const link = this.channel.createStream(from);
+    try {
+      link.join(from, end);
+    } catch (thrown) {
+      link.close();
+      throw thrown;
+    }
     const copy: ServedCopy = {
       id,
       from,
       direction,
       path,
       size,
-      peer,
+      link,
       started: performance.now(),
       before: figuresOf(this.channel.endpoint.device),
       ...file,
@@ -137,20 +161,22 @@ export class CopyServer implements Listener {
     return copy;
   }
 
-  #run(
-    copy: ServedCopy,
-    shape: WindowShape,
-    stream: (transfer: Transfer, pool: ChunkWindow, qp: QueuePair) => Promise<string>,
-  ): void {
+  /** There are more numbers than copies at a time. */
+  #takeId(): number {
+    do this.#nextId = (this.#nextId % MAX_TRANSFER) + 1;
+    while (this.#copies.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  #run(copy: ServedCopy, shape: WindowShape, stream: (transfer: Transfer, pool: ChunkWindow) => Promise<string>): void {
     const { endpoint } = this.channel;
-    const transfer = new Transfer(copy.id, copy.peer, this.channel, copy.size, shape);
+    const transfer = new Transfer(copy.id, copy.from, copy.link, this.channel, copy.size, shape);
     copy.transfer = transfer;
     copy.pool = new ChunkWindow(endpoint, shape, ['local-write']);
-    copy.qp = endpoint.createQueuePair(this.channel.cq);
     clearTimeout(copy.timer);
     const work = async () => {
       try {
-        return await stream(transfer, copy.pool!, copy.qp!);
+        return await stream(transfer, copy.pool!);
       } catch (thrown) {
         await copy.sink?.abandon();
         await transfer.abort(thrown);
@@ -175,23 +201,22 @@ export class CopyServer implements Listener {
     clearTimeout(copy.timer);
     if (error !== undefined) copy.transfer?.fail(error);
     await copy.result?.catch(() => {});
-    copy.qp?.close();
+    copy.link.close();
     copy.pool?.release();
     await copy.source?.close();
     if (sha256 === undefined) await copy.sink?.abandon();
     this.#onReport({
       direction: copy.direction,
       path: copy.path,
-      peer: copy.peer.address,
+      peer: copy.from.address,
       bytes: copy.size,
       seconds: (performance.now() - copy.started) / 1e3,
       ...(sha256 === undefined ? {} : { sha256 }),
       ...(error === undefined ? {} : { error: error instanceof Error ? error.message : String(error) }),
     });
-    copy.peer.destroy();
   }
 
-  #find(from: number, id: number): ServedCopy | undefined {
+  #find(from: Peer, id: number): ServedCopy | undefined {
     const copy = this.#copies.get(id);
     return copy?.from === from ? copy : undefined;
   }
@@ -204,23 +229,21 @@ export class CopyServer implements Listener {
 
 interface ServedCopy {
   readonly id: number;
-  readonly from: number;
+  readonly from: Peer;
   readonly direction: 'get' | 'put';
   readonly path: string;
   readonly size: number;
-  readonly peer: AddressHandle;
+  readonly link: Link;
   readonly started: number;
   readonly before: DeviceFigures;
   readonly source?: FileSource;
   readonly sink?: FileSink;
   transfer?: Transfer;
   pool?: ChunkWindow;
-  qp?: QueuePair;
   result?: Promise<string>;
   timer?: NodeJS.Timeout;
 }
 
 const MAX_COPIES = 16;
-const MAX_ID = 0xffff;
 /** How long a copy that nobody asks about is kept. */
 const LINGER_MS = 30_000;

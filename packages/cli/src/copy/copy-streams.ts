@@ -6,7 +6,7 @@
  *
  * Each keeps disk, wire and hash overlapped: a chunk is hashed while the next one is on its way.
  */
-import { type QueuePair, RemoteMemory } from '@verbena/core';
+import { RemoteMemory } from '@verbena/core';
 import { packSignal, SignalKind } from '../session/session.ts';
 import type { ChunkWindow } from './chunk-window.ts';
 import type { FileSink } from './file-sink.ts';
@@ -19,7 +19,6 @@ export async function writeToPeer(
   transfer: Transfer,
   source: FileSource,
   pool: ChunkWindow,
-  qp: QueuePair,
   rkey: bigint,
 ): Promise<string> {
   const { context } = transfer.channel.endpoint;
@@ -39,7 +38,7 @@ export async function writeToPeer(
       const offset = pool.offset(sequence);
       writes.start(
         sequence,
-        transfer.move(qp, {
+        transfer.move({
           opcode: 'write',
           region: pool.region,
           offset,
@@ -125,7 +124,6 @@ export async function readFromPeer(
   transfer: Transfer,
   pool: ChunkWindow,
   sink: FileSink,
-  qp: QueuePair,
   rkey: bigint,
 ): Promise<string> {
   const hash = new StreamHash(transfer.channel.endpoint.context);
@@ -136,9 +134,9 @@ export async function readFromPeer(
   const fetch = async (sequence: number) => {
     const offset = pool.offset(sequence);
     const length = transfer.length(sequence);
-    await transfer.move(qp, { opcode: 'read', region: pool.region, offset, length, remote, remoteOffset: offset });
+    await transfer.move({ opcode: 'read', region: pool.region, offset, length, remote, remoteOffset: offset });
     fetched.arrive(sequence);
-    await transfer.signal(SignalKind.CREDIT, sequence, qp);
+    await transfer.signal(SignalKind.CREDIT, sequence);
   };
   const store = async (sequence: number, chunk: Uint8Array) => {
     await sink.write(chunk, sequence * pool.slotBytes);

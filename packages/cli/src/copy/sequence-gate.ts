@@ -2,6 +2,8 @@
 import { refusal } from '../failure.ts';
 
 export class SequenceGate {
+  /** The chunk that is waited for, or will be next. */
+  next = 0;
   readonly #arrived = new Set<number>();
   readonly #limit: number;
   readonly #onError: (error: unknown) => void;
@@ -52,6 +54,7 @@ export class SequenceGate {
    */
   async wait(sequence: number, whenSilent?: () => Promise<void>): Promise<void> {
     this.check();
+    this.next = sequence;
     if (this.#arrived.delete(sequence)) return;
     const timer = setInterval(() => void whenSilent?.().catch(this.#onError), SILENCE_MS);
     try {

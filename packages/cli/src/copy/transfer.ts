@@ -1,16 +1,20 @@
 /** What both ends of a copy do with a window of chunks. */
-import type { AddressHandle, Completion, QueuePair, WorkRequest } from '@verbena/core';
+import type { Completion, WorkRequest } from '@verbena/core';
 import { refusal } from '../failure.ts';
 import type { Channel } from '../session/channel.ts';
+import type { Link } from '../session/link.ts';
 import { noAnswer } from '../session/outcome.ts';
-import { type Signal, SignalKind } from '../session/session.ts';
+import type { Peer } from '../session/peers.ts';
+import { nearestSequence, type Signal, SignalKind } from '../session/session.ts';
 import { chunkCount, chunkLength, type WindowShape } from './chunk-window.ts';
 import { SequenceGate } from './sequence-gate.ts';
 
 /** One file on its way: who the other end is, and what has happened to which chunk. */
 export class Transfer {
   readonly id: number;
-  readonly peer: AddressHandle;
+  readonly peer: Peer;
+  /** Carries the data. */
+  readonly link: Link;
   readonly channel: Channel;
   readonly size: number;
   readonly shape: WindowShape;
@@ -24,9 +28,10 @@ export class Transfer {
   abortedByPeer = false;
   #failed: unknown;
 
-  constructor(id: number, peer: AddressHandle, channel: Channel, size: number, shape: WindowShape) {
+  constructor(id: number, peer: Peer, link: Link, channel: Channel, size: number, shape: WindowShape) {
     this.id = id;
     this.peer = peer;
+    this.link = link;
     this.channel = channel;
     this.size = size;
     this.shape = shape;
@@ -37,13 +42,14 @@ export class Transfer {
 
   signalled(signal: Signal): void {
     if (signal.kind === SignalKind.ABORT) {
-      this.abortedByPeer = true;
+      this.abortedByPeer = this.#failed === undefined; // else it only repeats what it was told
       this.fail(refusal('EIO', 'cp', 'the other side gave the copy up', { try: 'look at its messages' }));
-    } else if (signal.sequence >= this.chunks) {
-      this.fail(refusal('EIO', 'cp', `the peer speaks of chunk ${signal.sequence}, but there are ${this.chunks}`));
-    } else {
-      (signal.kind === SignalKind.CREDIT ? this.consumed : this.incoming).arrive(signal.sequence);
+      return;
     }
+    const gate = signal.kind === SignalKind.CREDIT ? this.consumed : this.incoming;
+    const sequence = nearestSequence(signal.sequence, gate.next);
+    if (sequence >= 0 && sequence < this.chunks) gate.arrive(sequence);
+    else this.fail(refusal('EIO', 'cp', `the peer speaks of chunk ${sequence}, but there are ${this.chunks}`));
   }
 
   /** Ends all waiting with an error; the first one counts. */
@@ -89,13 +95,14 @@ export class Transfer {
   }
 
   /** Moves a chunk. */
-  async move(qp: QueuePair, request: Omit<WorkRequest, 'id' | 'to'>): Promise<void> {
-    const done: Completion = await this.channel.submit(qp, { ...request, to: this.peer });
+  async move(request: Omit<WorkRequest, 'id' | 'to'>): Promise<void> {
+    const { qp, route } = this.link;
+    const done: Completion = await this.channel.submit(qp, { ...request, ...route });
     if (!done.ok) throw noAnswer(this.peer.address, 'cp', done);
   }
 
-  signal(kind: number, sequence: number, qp?: QueuePair): Promise<void> {
-    return this.channel.signal(this.peer, kind, this.id, sequence, qp);
+  signal(kind: number, sequence: number): Promise<void> {
+    return this.channel.signal(this.peer, kind, this.id, sequence);
   }
 
   /** Tells the other end that it is over; whether that arrives does not matter. */

@@ -1,6 +1,5 @@
 /** The operations that the demo shows, and how each is done and checked. */
 import {
-  type AddressHandle,
   CompletionBatch,
   CompletionOpcode,
   type CompletionQueue,
@@ -11,8 +10,10 @@ import {
 import { drive, type Run } from '../perf/measurement.ts';
 import { fillPattern } from '../perf/perf-lane.ts';
 import { checkBatch, type WorkTemplate } from '../perf/work-template.ts';
+import { createLink } from '../session/create-link.ts';
 import { figuresOf } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
+import type { Link } from '../session/link.ts';
 
 export interface DemoOperation {
   readonly name: string;
@@ -45,6 +46,7 @@ export interface OperationResult {
 export class DemoSide {
   readonly endpoint: Endpoint;
   readonly cq: CompletionQueue;
+  readonly link: Link;
   readonly qp: QueuePair;
   readonly out: MemoryRegion;
   readonly in: MemoryRegion;
@@ -53,10 +55,17 @@ export class DemoSide {
   constructor(endpoint: Endpoint) {
     this.endpoint = endpoint;
     this.cq = endpoint.context.createCompletionQueue({ entries: 2048 });
-    this.qp = endpoint.createQueuePair(this.cq, { sendDepth: 256, receiveDepth: 512 });
+    this.link = createLink(endpoint, { cq: this.cq, sendDepth: 256, receiveDepth: 512 });
+    this.qp = this.link.qp;
     this.out = endpoint.register(BUFFER_BYTES, ['local-write', 'remote-read']);
     this.in = endpoint.register(BUFFER_BYTES, ['local-write', 'remote-write']);
   }
+}
+
+/** Joins two sides that are in one process. */
+export function joinSides(here: DemoSide, there: DemoSide): void {
+  here.link.join(there.endpoint.place, there.link.end);
+  there.link.join(here.endpoint.place, here.link.end);
 }
 
 /** Runs one operation from `here` to `there`. */
@@ -64,7 +73,6 @@ export async function runOperation(
   operation: DemoOperation,
   here: DemoSide,
   there: DemoSide,
-  to: AddressHandle,
 ): Promise<OperationResult> {
   const source = operation.opcode === 'read' ? there : here;
   const target = operation.opcode === 'read' ? here : there;
@@ -75,7 +83,7 @@ export async function runOperation(
   const before = retransmissions(here, there);
   const started = performance.now();
   await drive(
-    new OperationRun(operation, here, there, to, arrivals),
+    new OperationRun(operation, here, there, arrivals),
     here.endpoint.device.polls && there.endpoint.device.polls,
   );
   const seconds = (performance.now() - started) / 1e3;
@@ -97,9 +105,10 @@ class Arrivals {
     this.#side = side;
     this.places = new Int32Array(operation.messages).fill(operation.hasImm ? -1 : 0);
     this.#left = operation.hasImm ? operation.messages : 0;
-    if (operation.opcode !== 'send') return;
+    const isSend = operation.opcode === 'send';
+    if (!isSend && !(operation.hasImm && side.link.immTakesReceive)) return;
     for (let id = 0; id < operation.messages; id++) {
-      side.qp.postReceive({ id, region: side.in, offset: id * operation.bytes, length: operation.bytes });
+      side.qp.postReceive({ id, region: side.in, ...(isSend ? slotOf(id, operation) : NOTHING) });
     }
   }
 
@@ -130,14 +139,15 @@ class OperationRun implements Run {
   readonly #request: WorkTemplate;
   #posted = 0;
 
-  constructor(operation: DemoOperation, here: DemoSide, there: DemoSide, to: AddressHandle, arrivals: Arrivals) {
+  constructor(operation: DemoOperation, here: DemoSide, there: DemoSide, arrivals: Arrivals) {
     this.#operation = operation;
     this.#here = here;
     this.#arrivals = arrivals;
     const { opcode, bytes } = operation;
     const remote = new RemoteMemory(opcode === 'read' ? there.out.rkey : there.in.rkey);
     const region = opcode === 'read' ? here.in : here.out;
-    this.#request = { opcode, to, region, offset: 0, length: bytes, id: 0, ...(opcode === 'send' ? {} : { remote }) };
+    const source = { region, offset: 0, length: bytes, id: 0 };
+    this.#request = { opcode, ...here.link.route, ...source, ...(opcode === 'send' ? {} : { remote }) };
   }
 
   step(): boolean {
@@ -177,5 +187,11 @@ function retransmissions(here: DemoSide, there: DemoSide): number {
   return figuresOf(here.endpoint.device).retransmittedPackets + figuresOf(there.endpoint.device).retransmittedPackets;
 }
 
+function slotOf(id: number, { bytes }: DemoOperation) {
+  return { offset: id * bytes, length: bytes };
+}
+
+/** A receive that only tells. */
+const NOTHING = { offset: 0, length: 0 };
 const DEPTH = 8;
 const BUFFER_BYTES = 25 * 2 ** 20;

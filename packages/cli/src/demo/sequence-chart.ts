@@ -1,5 +1,5 @@
 /** Packets of a capture as arrows between two devices. */
-import { dissectFrame, readCapture } from '@verbena/core/wire';
+import { type Dissected, dissectFrame, readCapture } from '@verbena/core/wire';
 import { summarize } from '../decode/packet-summary.ts';
 
 /**
@@ -16,8 +16,12 @@ export function chartLines(capture: Uint8Array, left: string, right: string, cou
   let answers = 0;
   let repetitions = 0;
   let skipped = false;
+  const repeats = new Repeats();
   for (const frame of readCapture(capture)) {
-    const { source, text, isRetransmission } = summarize(dissectFrame(frame.data, frame.linkType));
+    const packet = dissectFrame(frame.data, frame.linkType);
+    const summary = summarize(packet);
+    const { source, text } = summary;
+    const isRetransmission = summary.isRetransmission || (summary.isRequest && repeats.isRepeat(packet));
     start ??= frame.timestampNs;
     const isOurs = source === left;
     const isWanted =
@@ -38,6 +42,23 @@ export function chartLines(capture: Uint8Array, left: string, right: string, cou
   }
   if (skipped) lines.push(gap);
   return lines;
+}
+
+/** Knows packets that are sent again by their numbers, where no bit of theirs says so. */
+class Repeats {
+  /** Highest number so far, by queue pair that packets go to. */
+  readonly #highest = new Map<number, number>();
+
+  isRepeat({ layers }: Dissected): boolean {
+    const fields = layers.find(({ header }) => header === 'BTH')?.fields ?? [];
+    const numberOf = (name: string) => Number(fields.find((field) => field.name === name)?.value ?? Number.NaN);
+    const [qp, psn] = [numberOf('destQp'), numberOf('psn')];
+    if (Number.isNaN(qp + psn)) return false;
+    const highest = this.#highest.get(qp);
+    const isNewer = highest === undefined || ((psn - highest) << 8) >> 8 > 0; // numbers of 24 bits
+    if (isNewer) this.#highest.set(qp, psn);
+    return !isNewer;
+  }
 }
 
 function arrow(text: string, toTheRight: boolean): string {

@@ -7,7 +7,7 @@ export function devinfoLines(device: FoundDevice, isVerbose: boolean): string[] 
   const { attributes: a, port } = device;
   const lines = [
     `hca_id:\t${device.name}`,
-    field('transport', `${device.transport.toUpperCase()} (unspecified)`),
+    field('transport', TRANSPORT_TYPES[device.transport] ?? `${device.transport.toUpperCase()} (unspecified)`),
     field('fw_ver', a.firmwareVersion),
     field('node_guid', groups(a.nodeGuid)),
     field('sys_image_guid', groups(a.systemImageGuid)),
@@ -89,4 +89,6 @@ function mapped(gid: string): string {
   return gid.includes(':') ? gid : `::ffff:${gid}`;
 }
 
+/** What verbs tools call the protocols that they know, with their number. */
+const TRANSPORT_TYPES: Readonly<Record<string, string>> = { roce: 'InfiniBand (0)' };
 const ATOMIC_CAPS = { NONE: 0, HCA: 1, GLOB: 2 } as const;

@@ -2,13 +2,16 @@
 
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { isVerbsError, type PortAttributes } from '@verbena/core';
+import { findTransport, isVerbsError, type PortAttributes, TRANSPORTS } from '@verbena/core';
 import { daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
 import { BadInput } from '../failure.ts';
+import { DEFAULT_TRANSPORT } from '../session/carrier.ts';
 
 export interface DeviceSpec {
   readonly name: string;
   readonly address: string;
+  /** Name of its protocol; default: uet. */
+  readonly type?: string | undefined;
 }
 
 /** A device that was opened for a moment, to ask it what it is. */
@@ -20,32 +23,39 @@ export interface FoundDevice extends DeviceSpec {
   readonly port: PortAttributes;
 }
 
-/** Reads `uet0=127.0.0.1`. */
+/** Reads `uet0=127.0.0.1` or `roce0=127.0.0.2,type=roce`. */
 export function parseDeviceSpec(text: string): DeviceSpec {
-  const match = /^([a-z][a-z0-9_-]{0,31})=(.+)$/i.exec(text);
+  const match = /^([a-z][a-z0-9_-]{0,31})=([^,]+)(?:,type=([a-z0-9]+))?$/i.exec(text);
   const address = match?.[2]?.replace(/^\[(.*)\]$/, '$1');
   if (match === null || address === undefined || isIP(address) === 0) {
-    throw new BadInput(`'${text}' does not name a device`, 'NAME=ADDRESS, such as uet0=127.0.0.1');
+    throw new BadInput(`'${text}' does not name a device`, 'NAME=ADDRESS[,type=TRANSPORT], such as uet0=127.0.0.1');
   }
-  return { name: match[1]!, address };
+  const [, name, , type] = match;
+  if (type !== undefined && findTransport(type) === undefined) {
+    throw new BadInput(`there is no transport '${type}'`, TRANSPORTS.map((one) => one.name).join(', '));
+  }
+  return { name: name!, address, type };
 }
 
 /** The daemon's, where `VERBENA_SOCKET` names one; else one per address of this machine, loopback first. Link-local addresses need a zone and are left out. */
-export function localDeviceSpecs(): DeviceSpec[] {
+export function localDeviceSpecs(type?: string): DeviceSpec[] {
   if (daemonSocket() !== undefined) {
-    return daemonDevices().map(({ name, addresses }) => ({ name, address: addresses[0] ?? '' }));
+    return daemonDevices()
+      .filter(({ transports }) => type === undefined || transports.includes(type))
+      .map(({ name, addresses }) => ({ name, address: addresses[0] ?? '' }));
   }
   const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
   const usable = all.filter(({ address }) => !address.startsWith('fe80:') && !address.startsWith('169.254.'));
   const sorted = [...usable.filter(({ internal }) => internal), ...usable.filter(({ internal }) => !internal)];
-  return sorted.map(({ address }, i) => ({ name: `uet${i}`, address }));
+  return sorted.map(({ address }, i) => ({ name: `${type ?? DEFAULT_TRANSPORT}${i}`, address, type }));
 }
 
 /** Opens a device, asks it, and closes it again. One that is in use is looked at on another port. */
-export async function inspectDevice({ name, address }: DeviceSpec): Promise<FoundDevice> {
-  const options = daemonSocket() === undefined ? { name, address } : { name };
+export async function inspectDevice({ name, address, type }: DeviceSpec): Promise<FoundDevice> {
+  const own = { name, address, ...(type === undefined ? {} : { transport: type }) };
+  const options = daemonSocket() === undefined ? own : { name };
   const device = await openDevice(options).catch((thrown: unknown) => {
-    if (isVerbsError(thrown) && thrown.code === 'EADDRINUSE') return openDevice({ name, address, port: 0 });
+    if (isVerbsError(thrown) && thrown.code === 'EADDRINUSE') return openDevice({ ...own, port: 0 });
     throw thrown;
   });
   try {
@@ -58,10 +68,10 @@ export async function inspectDevice({ name, address }: DeviceSpec): Promise<Foun
   }
 }
 
-/** The devices asked for, or all that can be opened. @throws VerbsError when one that was asked for cannot be opened */
-export async function findDevices(asked: readonly DeviceSpec[]): Promise<FoundDevice[]> {
+/** The devices asked for, or all of a type that can be opened. @throws VerbsError when one that was asked for cannot be opened */
+export async function findDevices(asked: readonly DeviceSpec[], type?: string): Promise<FoundDevice[]> {
   const found: FoundDevice[] = [];
-  for (const spec of asked.length > 0 ? asked : localDeviceSpecs()) {
+  for (const spec of asked.length > 0 ? asked : localDeviceSpecs(type)) {
     try {
       found.push(await inspectDevice(spec));
     } catch (thrown) {

@@ -27,7 +27,7 @@ export class BandwidthRun implements Run {
     const remote = test.operation === 'write' ? lane.remoteIn : lane.remoteOut;
     this.#request = {
       opcode: test.operation,
-      to: lane.peer,
+      ...lane.route,
       region: test.operation === 'read' ? lane.in : lane.out,
       offset: 0,
       length: lane.size,

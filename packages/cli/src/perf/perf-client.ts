@@ -1,34 +1,35 @@
 /** The measuring side when the other one is another process. */
-import type { AddressHandle } from '@verbena/core';
 import { Channel } from '../session/channel.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { sayHello } from '../session/hello.ts';
+import type { Peer } from '../session/peers.ts';
 import { isCount } from '../session/session.ts';
 import { measureSize, type SizeResult } from './measure-size.ts';
-import { PerfLane } from './perf-lane.ts';
+import { type LaneCard, PerfLane } from './perf-lane.ts';
 import { wrongData } from './perf-loopback.ts';
 import { laneBody, parseCard } from './perf-messages.ts';
 import type { PerfPlan } from './perf-tests.ts';
 
 export class PerfClient {
   readonly #channel: Channel;
-  readonly #server: AddressHandle;
+  readonly #server: Peer;
 
-  private constructor(endpoint: Endpoint, server: string, port: number | undefined) {
-    this.#channel = new Channel(endpoint, {});
-    this.#server = this.#channel.server(server, port);
+  private constructor(channel: Channel, server: Peer) {
+    this.#channel = channel;
+    this.#server = server;
   }
 
-  static async connect(endpoint: Endpoint, server: string, port: number | undefined): Promise<PerfClient> {
-    const client = new PerfClient(endpoint, server, port);
-    await sayHello(client.#channel, client.#server, 'perf');
-    return client;
+  static async connect(endpoint: Endpoint, address: string): Promise<PerfClient> {
+    const channel = new Channel(endpoint, {});
+    const server = await channel.connect(address);
+    await sayHello(channel, server, 'perf');
+    return new PerfClient(channel, server);
   }
 
   async measure(
     plan: PerfPlan,
     size: number,
-    onLane: (local: PerfLane, remote: { qpn: number; rkey: bigint }) => void,
+    onLane: (local: PerfLane, remote: LaneCard) => void,
   ): Promise<SizeResult> {
     const { endpoint } = this.#channel;
     const shape = { size, depth: plan.depth, ordered: plan.ordered };
@@ -36,17 +37,15 @@ export class PerfClient {
     lane.fill(plan.seed);
     const body = laneBody({ ...shape, test: plan.test, seed: plan.seed, card: lane.card });
     const card = parseCard((await this.#channel.request(this.#server, 'lane', body)).card);
-    const peer = endpoint.addressHandle({ path: this.#server.path }, card.qpn);
-    lane.connect(peer, card);
+    lane.connect(this.#server, card);
     await this.#channel.request(this.#server, 'ready', {});
-    onLane(lane, { qpn: card.qpn, rkey: card.in });
+    onLane(lane, card);
     const result = await measureSize(plan, lane, undefined);
     const there = await this.#channel.request(this.#server, 'done', { messages: result.messages });
     const isRight =
       plan.test.operation === 'read' ? lane.verify(plan.test, result.messages, plan.seed) : there.verified === true;
     if (!isRight) throw wrongData(size);
     lane.close();
-    peer.destroy();
     const count = (name: string) => (isCount(there[name]) ? (there[name] as number) : 0);
     return {
       ...result,

@@ -1,6 +1,5 @@
 /** One side of a measurement: a queue pair of its own with a source and a destination buffer in slots. */
 import {
-  type AddressHandle,
   CompletionBatch,
   type CompletionQueue,
   isVerbsError,
@@ -9,12 +8,15 @@ import {
   RemoteMemory,
   SeededRandom,
 } from '@verbena/core';
+import { createLink } from '../session/create-link.ts';
 import type { Endpoint } from '../session/endpoint.ts';
+import type { Link, LinkEnd, Place, Route } from '../session/link.ts';
 import type { PerfTest } from './perf-tests.ts';
 
 export class PerfLane {
   readonly endpoint: Endpoint;
   readonly cq: CompletionQueue;
+  readonly link: Link;
   readonly qp: QueuePair;
   readonly batch = new CompletionBatch(64);
   /** What is sent from, or read by the peer. */
@@ -30,7 +32,6 @@ export class PerfLane {
   readonly #slots: number;
   #remoteIn: RemoteMemory | undefined;
   #remoteOut: RemoteMemory | undefined;
-  #peer: AddressHandle | undefined;
 
   constructor(endpoint: Endpoint, shape: LaneShape) {
     this.endpoint = endpoint;
@@ -38,12 +39,14 @@ export class PerfLane {
     this.size = shape.size;
     this.#slotBytes = slotBytesOf(shape.size);
     this.cq = endpoint.context.createCompletionQueue({ entries: 2 * (shape.depth + RECEIVES) });
-    this.qp = endpoint.createQueuePair(this.cq, {
+    this.link = createLink(endpoint, {
+      cq: this.cq,
       sendDepth: shape.depth,
       receiveDepth: RECEIVES,
       ordered: shape.ordered,
       signalAll: false,
     });
+    this.qp = this.link.qp;
     this.idleSpace = this.qp.sendSpace;
     const bytes = Math.max(BUFFER_BYTES, this.#slotBytes);
     this.#slots = Math.min(RECEIVES, Math.floor(bytes / this.#slotBytes));
@@ -51,21 +54,21 @@ export class PerfLane {
     this.in = endpoint.register(bytes, ['local-write', 'remote-write']);
   }
 
-  /** The peer's lane, as its `card` says. */
-  connect(peer: AddressHandle, card: LaneCard): void {
-    this.#peer = peer;
+  /** The lane of a peer at this place, as its `card` says. */
+  connect(place: Place, card: LaneCard): void {
+    this.link.join(place, card);
     this.#remoteIn = new RemoteMemory(card.in);
     this.#remoteOut = new RemoteMemory(card.out);
   }
 
   /** What the peer must know. */
   get card(): LaneCard {
-    return { qpn: this.qp.qpn, in: this.in.rkey, out: this.out.rkey };
+    return { ...this.link.end, in: this.in.rkey, out: this.out.rkey };
   }
 
-  get peer(): AddressHandle {
-    if (this.#peer === undefined) throw new Error('the lane is not connected');
-    return this.#peer;
+  /** How requests name the peer. */
+  get route(): Route {
+    return this.link.route;
   }
 
   get remoteIn(): RemoteMemory {
@@ -116,7 +119,7 @@ export class PerfLane {
   }
 
   close(): void {
-    this.qp.close();
+    this.link.close();
     this.cq.close();
     this.endpoint.unregister(this.out);
     this.endpoint.unregister(this.in);
@@ -130,8 +133,7 @@ export interface LaneShape {
   readonly ordered: boolean;
 }
 
-export interface LaneCard {
-  readonly qpn: number;
+export interface LaneCard extends LinkEnd {
   readonly in: bigint;
   readonly out: bigint;
 }

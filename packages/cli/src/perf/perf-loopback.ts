@@ -18,8 +18,8 @@ export async function measureLoopback(
   const shape = { size, depth: plan.depth, ordered: plan.ordered };
   const local = new PerfLane(here, shape);
   const remote = new PerfLane(there, shape);
-  local.connect(here.addressHandle(there.place, remote.card.qpn), remote.card);
-  remote.connect(there.addressHandle(here.place, local.card.qpn), local.card);
+  local.connect(there.place, remote.card);
+  remote.connect(here.place, local.card);
   local.fill(plan.seed);
   remote.fill(plan.seed);
   onLanes(local, remote);

@@ -1,5 +1,6 @@
 /** Messages between the two sides of a measurement. */
 import { refusal } from '../failure.ts';
+import { parseEnd } from '../session/link-end.ts';
 import { type Body, isCount } from '../session/session.ts';
 import type { LaneCard, LaneShape } from './perf-lane.ts';
 import { type PerfTest, perfTest } from './perf-tests.ts';
@@ -26,16 +27,16 @@ export function parseLaneRequest(body: Body): LaneRequest {
   return { test, size, depth, seed, ordered: ordered === true, card: parseCard(body.card) };
 }
 
-export function cardBody({ qpn, in: into, out }: LaneCard): Body {
-  return { qpn, in: into.toString(16), out: out.toString(16) };
+export function cardBody({ in: into, out, ...end }: LaneCard): Body {
+  return { ...end, in: into.toString(16), out: out.toString(16) };
 }
 
 export function parseCard(value: unknown): LaneCard {
-  const { qpn, in: into, out } = (value ?? {}) as Record<string, unknown>;
-  if (!isCount(qpn) || qpn > 0xffff_ffff || !isKey(into) || !isKey(out)) {
+  const { in: into, out } = (value ?? {}) as Record<string, unknown>;
+  if (!isKey(into) || !isKey(out)) {
     throw refusal('EINVAL', 'perf', 'the other side does not say where its memory is');
   }
-  return { qpn, in: BigInt(`0x${into}`), out: BigInt(`0x${out}`) };
+  return { ...parseEnd(value), in: BigInt(`0x${into}`), out: BigInt(`0x${out}`) };
 }
 
 function isKey(value: unknown): value is string {

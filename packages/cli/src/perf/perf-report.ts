@@ -1,6 +1,8 @@
 /** Tables in the shapes of perftest, and JSON with fixed keys. */
 
+import type { CarrierStyle } from '../session/carrier.ts';
 import type { SizeResult } from './measure-size.ts';
+import type { LaneCard } from './perf-lane.ts';
 import type { PerfPlan } from './perf-tests.ts';
 
 export interface PerfFacts {
@@ -8,30 +10,40 @@ export interface PerfFacts {
   readonly transport: string;
   readonly payloadMtu: number;
   readonly level: string;
+  /** Kind of the queue pairs. */
+  readonly connection: string;
+  readonly delivery: string;
+  /** How the two sides told each other what they need to know. */
+  readonly exchange: string;
   readonly local: LaneFacts;
   readonly remote: LaneFacts;
 }
 
 export interface LaneFacts {
   readonly qpn: number;
+  readonly psn: number;
   readonly rkey: bigint;
   readonly gid: string;
 }
 
+export function laneFacts({ qpn, psn, in: rkey }: LaneCard, gid: string): LaneFacts {
+  return { qpn, psn, rkey, gid };
+}
+
 /** Everything above the first row. */
-export function headingLines({ test, depth, ordered }: PerfPlan, facts: PerfFacts): string[] {
+export function headingLines({ test, depth }: PerfPlan, facts: PerfFacts): string[] {
   return [
     RULE,
     `${' '.repeat(20)}${test.title}`,
     ` Dual-port       : OFF\t\tDevice         : ${facts.device}`,
     ` Number of qps   : 1\t\tTransport type : ${facts.transport.toUpperCase()}`,
-    ` Connection type : RU\t\tUsing SRQ      : OFF`,
-    ` Delivery        : ${ordered ? 'ordered (ROD)' : 'unordered (RUD)'}`,
+    ` Connection type : ${facts.connection}\t\tUsing SRQ      : OFF`,
+    ` Delivery        : ${facts.delivery}`,
     ` TX depth        : ${test.kind === 'bw' ? depth : 1}`,
     ` Mtu             : ${facts.payloadMtu}[B]`,
     ` Link type       : Ethernet`,
     ` I/O level       : ${facts.level}`,
-    ` Data ex. method : UET`,
+    ` Data ex. method : ${facts.exchange}`,
     RULE,
     laneLine('local', facts.local),
     ` GID: ${facts.local.gid}`,
@@ -96,9 +108,9 @@ export function resultDocument(
   };
 }
 
-function laneLine(side: string, { qpn, rkey }: LaneFacts): string {
+function laneLine(side: string, { qpn, psn, rkey }: LaneFacts): string {
   const hex = (value: number | bigint, width: number) => value.toString(16).padStart(width, '0');
-  return ` ${side} address: LID 0000 QPN 0x${hex(qpn, 8)} PSN 0x000000 RKey 0x${hex(rkey, 12)} VAddr 0x${hex(0, 12)}`;
+  return ` ${side} address: LID 0000 QPN 0x${hex(qpn, 8)} PSN 0x${hex(psn, 6)} RKey 0x${hex(rkey, 12)} VAddr 0x${hex(0, 12)}`;
 }
 
 function pad(value: number | string, width: number): string {
@@ -110,6 +122,11 @@ function mb(bytesPerSecond: number): string {
   return (bytesPerSecond / 2 ** 20).toFixed(2);
 }
 
+/** Where it is not the transport itself that needs no agreement. */
+export const EXCHANGES: Readonly<Record<CarrierStyle, string | undefined>> = {
+  addressed: undefined,
+  connected: 'rdma_cm',
+};
 /** 87 dashes, as in perftest. */
 const RULE = '-'.repeat(87);
 const BW_COLUMNS = ' #bytes     #iterations    BW peak[MB/sec]    BW average[MB/sec]   MsgRate[Mpps]';

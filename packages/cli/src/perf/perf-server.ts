@@ -1,10 +1,10 @@
 /** The passive side as a process of its own: one client at a time. */
-import type { AddressHandle } from '@verbena/core';
 import { refusal } from '../failure.ts';
 import { Channel, type Listener } from '../session/channel.ts';
 import { type DeviceFigures, figuresOf, figuresSince } from '../session/device-figures.ts';
 import type { Endpoint } from '../session/endpoint.ts';
 import { answerHello } from '../session/hello.ts';
+import type { Peer } from '../session/peers.ts';
 import { type Body, isCount } from '../session/session.ts';
 import { PerfLane } from './perf-lane.ts';
 import { cardBody, type LaneRequest, parseLaneRequest } from './perf-messages.ts';
@@ -26,10 +26,15 @@ export class PerfServer implements Listener {
     this.#channel = new Channel(endpoint, this);
   }
 
-  asked(from: number, ask: string, body: Body): Body {
+  /** Lets clients come. */
+  listen(): Promise<void> {
+    return this.#channel.listen();
+  }
+
+  asked(from: Peer, ask: string, body: Body): Body {
     switch (ask) {
       case 'hello':
-        return answerHello(body, 'perf', this.#channel.endpoint.payloadMtu);
+        return answerHello(this.#channel, body, 'perf');
       case 'lane':
         return this.#open(from, parseLaneRequest(body));
       case 'ready':
@@ -45,12 +50,18 @@ export class PerfServer implements Listener {
     }
   }
 
+  left(from: Peer): void {
+    if (this.#session?.from !== from) return;
+    this.#end();
+    this.#events.onFailure(refusal('EIO', 'perf', 'the client left in the middle of a measurement'));
+  }
+
   async close(): Promise<void> {
     this.#end();
     await this.#channel.close();
   }
 
-  #open(from: number, request: LaneRequest): Body {
+  #open(from: Peer, request: LaneRequest): Body {
     if (this.#session !== undefined && this.#session.from !== from) {
       throw refusal('EBUSY', 'perf', 'the server measures with another client', {
         try: 'again when that has finished',
@@ -60,16 +71,15 @@ export class PerfServer implements Listener {
     const { endpoint } = this.#channel;
     const lane = new PerfLane(endpoint, request);
     lane.fill(request.seed);
-    const peer = endpoint.addressHandle({ path: from }, request.card.qpn);
-    lane.connect(peer, request.card);
+    lane.connect(from, request.card);
     const responder = createResponder(request.test, lane);
     const before = figuresOf(endpoint.device);
-    this.#session = { from, request, lane, peer, responder, before, cpu: process.cpuUsage(), seen: -1, seenAt: 0 };
-    this.#events.onClient(peer.address, request, lane);
+    this.#session = { from, request, lane, responder, before, cpu: process.cpuUsage(), seen: -1, seenAt: 0 };
+    this.#events.onClient(from.address, request, lane);
     return { card: cardBody(lane.card) };
   }
 
-  #start(from: number): Body {
+  #start(from: Peer): Body {
     const session = this.#sessionOf(from);
     session.before = figuresOf(this.#channel.endpoint.device);
     session.cpu = process.cpuUsage();
@@ -80,7 +90,7 @@ export class PerfServer implements Listener {
     return {};
   }
 
-  #done(from: number, body: Body): Body {
+  #done(from: Peer, body: Body): Body {
     const { lane, request, before, cpu } = this.#sessionOf(from);
     this.#channel.drive = undefined;
     const messages = isCount(body.messages) ? body.messages : 0;
@@ -115,7 +125,7 @@ export class PerfServer implements Listener {
     }
   }
 
-  #sessionOf(from: number): Session {
+  #sessionOf(from: Peer): Session {
     if (this.#session?.from === from) return this.#session;
     throw refusal('ENOENT', 'perf', 'the server gave this measurement up');
   }
@@ -123,16 +133,14 @@ export class PerfServer implements Listener {
   #end(): void {
     this.#channel.drive = undefined;
     this.#session?.lane.close();
-    this.#session?.peer.destroy();
     this.#session = undefined;
   }
 }
 
 interface Session {
-  readonly from: number;
+  readonly from: Peer;
   readonly request: LaneRequest;
   readonly lane: PerfLane;
-  readonly peer: AddressHandle;
   readonly responder: Responder;
   before: DeviceFigures;
   cpu: NodeJS.CpuUsage;

@@ -33,7 +33,7 @@ export class PingPong implements Run {
     this.#receive = fillReceives(lane);
     this.#request = {
       opcode: 'send',
-      to: lane.peer,
+      ...lane.route,
       region: lane.out,
       offset: 0,
       length: lane.size,
@@ -52,6 +52,11 @@ export class PingPong implements Run {
     }
     if (this.#owed > 0 && this.#sent < this.#wanted && qp.sendSpace > 0) this.#send();
     return this.progress >= this.#wanted && this.#sent >= this.#wanted && qp.sendSpace === idleSpace;
+  }
+
+  /** Every message of the other side has arrived. */
+  get hasAll(): boolean {
+    return this.progress >= this.#wanted;
   }
 
   idle(): Promise<void> {

@@ -53,7 +53,7 @@ class SendSink implements Responder {
     this.#lane = lane;
     this.#receive = fillReceives(lane);
     this.#answer = echoes
-      ? { opcode: 'send', to: lane.peer, region: lane.out, length: lane.size, offset: 0, id: 0 }
+      ? { opcode: 'send', ...lane.route, region: lane.out, length: lane.size, offset: 0, id: 0 }
       : undefined;
   }
 
@@ -89,7 +89,7 @@ class WriteEcho implements Responder {
     this.#last = lane.size - 1;
     this.#answer = {
       opcode: 'write',
-      to: lane.peer,
+      ...lane.route,
       region: lane.out,
       offset: 0,
       length: lane.size,

@@ -5,7 +5,6 @@
  * awaited. Messages that the peer has no room for are sent again for a while.
  */
 import {
-  type AddressHandle,
   type Completion,
   type CompletionQueue,
   isVerbsError,
@@ -14,8 +13,12 @@ import {
   type WorkRequest,
 } from '@verbena/core';
 import { refusal } from '../failure.ts';
-import { DEFAULT_PORT, type Endpoint } from './endpoint.ts';
+import { AddressedPeers } from './addressed-peers.ts';
+import { ConnectedPeers } from './connected-peers.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Link } from './link.ts';
 import { noAnswer, refusalOf, refused } from './outcome.ts';
+import type { Peer, Peers } from './peers.ts';
 import {
   type Body,
   MAX_MESSAGE_BYTES,
@@ -23,8 +26,6 @@ import {
   PROTOCOL,
   packSignal,
   parseMessage,
-  SERVICE_INDEX,
-  SERVICE_QPN,
   type Signal,
   unpackSignal,
 } from './session.ts';
@@ -32,15 +33,16 @@ import {
 /** What this side does about things that the other side says. */
 export interface Listener {
   /** Answers a request; a thrown VerbsError becomes a refusal. */
-  asked?(from: number, ask: string, body: Body): Promise<Body> | Body;
+  asked?(from: Peer, ask: string, body: Body): Promise<Body> | Body;
   /** A signal or a write with immediate data arrived. */
-  signalled?(from: number, signal: Signal): void;
+  signalled?(from: Peer, signal: Signal): void;
+  /** The peer is gone. Not every transport notices. */
+  left?(from: Peer): void;
 }
 
 export class Channel {
   readonly endpoint: Endpoint;
   readonly cq: CompletionQueue;
-  readonly qp: QueuePair;
   /** Called on each turn of a busy loop: for tests that look at memory instead of completions. */
   drive: (() => void) | undefined;
   /** Resolves when `drive` may have something to do; where another thread or a daemon drives the device. */
@@ -52,10 +54,11 @@ export class Channel {
   readonly #sendWaiters: (() => void)[] = [];
   readonly #posted = new Map<number, (completion: Completion) => void>();
   readonly #asked = new Map<number, Asked>();
-  readonly #replies = new Map<number, AddressHandle>();
+  readonly #peers: Peers;
   #nextId = FIRST_ID;
   #busy = 0;
   #closing = false;
+  #closed: Promise<void> | undefined;
   readonly #pump: Promise<void>;
   #sleeping: Promise<void> | undefined;
 
@@ -63,7 +66,8 @@ export class Channel {
     this.endpoint = endpoint;
     this.#listener = listener;
     this.cq = endpoint.context.createCompletionQueue({ entries: CQ_ENTRIES });
-    this.qp = endpoint.createQueuePair(this.cq, { index: SERVICE_INDEX, receiveDepth: RECEIVE_SLOTS });
+    const host = { cq: this.cq, receiveSlots: RECEIVE_SLOTS, left: (peer: Peer) => this.#left(peer) };
+    this.#peers = new PEERS[endpoint.style](endpoint, host);
     this.#receives = endpoint.register(RECEIVE_SLOTS * MAX_MESSAGE_BYTES, ['local-write']);
     this.#sends = endpoint.register(SEND_SLOTS * MAX_MESSAGE_BYTES, ['local-write']);
     for (let slot = 0; slot < RECEIVE_SLOTS; slot++) this.#receive(slot);
@@ -71,26 +75,24 @@ export class Channel {
     endpoint.beforeClose(() => this.close());
   }
 
-  /** Where a server's messages go to. */
-  server(address: string, port = DEFAULT_PORT): AddressHandle {
-    return this.endpoint.addressHandle({ address, port }, SERVICE_QPN);
+  /** Packets of both sides must have the same size. */
+  get needsEqualMtu(): boolean {
+    return this.#peers.needsEqualMtu;
   }
 
-  /** Where the messages of a peer that was heard on `path` go to. Handles are kept, a bounded number of them. */
-  reply(path: number, qpn = SERVICE_QPN): AddressHandle {
-    let handle = this.#replies.get(path);
-    if (handle === undefined || handle.qpn !== qpn) {
-      if (this.#replies.size >= MAX_PEERS) this.forget(this.#replies.keys().next().value!);
-      handle?.destroy();
-      handle = this.endpoint.addressHandle({ path }, qpn);
-      this.#replies.set(path, handle);
-    }
-    return handle;
+  /** Finds a server at an address. @throws VerbsError it cannot be reached */
+  connect(address: string): Promise<Peer> {
+    return this.#peers.find(address, this.endpoint.servicePort);
   }
 
-  forget(path: number): void {
-    this.#replies.get(path)?.destroy();
-    this.#replies.delete(path);
+  /** Lets clients come. */
+  listen(): Promise<void> {
+    return this.#peers.listen(this.endpoint.servicePort);
+  }
+
+  /** A link for data to a peer. What it says by immediate data comes in as signals of the peer. */
+  createStream(peer: Peer): Link {
+    return this.#peers.createStream(peer);
   }
 
   /**
@@ -98,11 +100,11 @@ export class Channel {
    *
    * @throws VerbsError what the peer refused with · `ETIMEDOUT` no answer
    */
-  async request(to: AddressHandle, ask: string, body: Body, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Body> {
+  async request(to: Peer, ask: string, body: Body, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Body> {
     const id = this.#nextId++;
     let timer: NodeJS.Timeout | undefined;
     const answer = new Promise<Body>((resolve, reject) => {
-      this.#asked.set(id, { ask, resolve, reject });
+      this.#asked.set(id, { to, ask, resolve, reject });
       timer = setTimeout(
         () => reject(noAnswer(to.address, ask, `it took longer than ${timeoutMs / 1e3} s`)),
         timeoutMs,
@@ -110,8 +112,8 @@ export class Channel {
     });
     answer.catch(() => {}); // also when sending fails first
     try {
-      await this.#send(to, { v: PROTOCOL, id, qpn: SERVICE_QPN, ask, body }, ask);
-      return await answer;
+      const sent = this.#send(to, { v: PROTOCOL, id, ask, body }, ask);
+      return await Promise.race([answer, sent.then(() => answer)]);
     } finally {
       clearTimeout(timer);
       this.#asked.delete(id);
@@ -119,18 +121,24 @@ export class Channel {
   }
 
   /** Sends a signal; waits until the peer has it. */
-  async signal(to: AddressHandle, kind: number, transfer: number, sequence: number, qp = this.qp): Promise<void> {
+  async signal(to: Peer, kind: number, transfer: number, sequence: number): Promise<void> {
+    const imm = packSignal(kind, transfer, sequence);
     for (let attempt = 1; ; attempt++) {
-      const done = await this.submit(qp, { opcode: 'send', to, imm: packSignal(kind, transfer, sequence) });
+      const done = await this.submit(to.qp, { opcode: 'send', imm, ...to.route });
       if (done.ok) return;
-      if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw noAnswer(to.address, 'signal', done);
+      if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw this.#failed(to, 'signal', done);
     }
   }
 
-  /** Posts a request and waits for its completion, whatever the status. */
+  /**
+   * Posts a request and waits for its completion, whatever the status.
+   *
+   * @throws VerbsError EIO the queue pair is closed: its peer left
+   */
   async submit(qp: QueuePair, request: Omit<WorkRequest, 'id'>): Promise<Completion> {
     const id = this.#nextId++;
-    while (qp.sendSpace === 0) await turn();
+    while (qp.isOpen && qp.sendSpace === 0) await turn();
+    if (!qp.isOpen) throw refusal('EIO', 'send', 'the other side is gone', { try: 'look at its messages' });
     return new Promise((resolve, reject) => {
       this.#posted.set(id, resolve);
       try {
@@ -153,14 +161,34 @@ export class Channel {
   }
 
   /** Ends the loop; requests that wait fail. Closing the endpoint does it as well. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#closing = true;
     this.drive = undefined;
     for (const waiting of this.#asked.values()) waiting.reject(refusal('EIO', 'request', 'the session was closed'));
     await this.#pump;
+    await this.#peers.close();
   }
 
-  async #send(to: AddressHandle, message: Message, what: string): Promise<void> {
+  /** What waits for an answer of this peer need wait no longer. */
+  #left(peer: Peer): void {
+    for (const { to, ask, reject } of this.#asked.values()) {
+      if (to === peer)
+        reject(refusal('EIO', ask, `${peer.address} ended the connection`, { try: 'look at its messages' }));
+    }
+    this.#listener.left?.(peer);
+  }
+
+  #failed(to: Peer, what: string, done: Completion): Error {
+    this.#peers.lost(to);
+    return noAnswer(to.address, what, done);
+  }
+
+  async #send(to: Peer, message: Message, what: string): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(message));
     if (bytes.length > MAX_MESSAGE_BYTES) {
       throw refusal('EINVAL', what, `the message has ${bytes.length} bytes, at most ${MAX_MESSAGE_BYTES} can be sent`, {
@@ -174,9 +202,10 @@ export class Channel {
       this.#sends.bytes.set(bytes, offset);
       for (let attempt = 1; ; attempt++) {
         const region = this.#sends;
-        const done = await this.submit(this.qp, { opcode: 'send', to, region, offset, length: bytes.length });
+        const request = { opcode: 'send', region, offset, length: bytes.length, ...to.route } as const;
+        const done = await this.submit(to.qp, request);
         if (done.ok) return;
-        if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw noAnswer(to.address, what, done);
+        if (done.status !== 'RNR_RETRY_EXC_ERR' || attempt === MAX_ATTEMPTS) throw this.#failed(to, what, done);
       }
     } finally {
       this.#freeSends.push(slot);
@@ -185,7 +214,7 @@ export class Channel {
   }
 
   #receive(slot: number): void {
-    this.qp.postReceive({
+    this.#peers.postReceive({
       id: slot,
       region: this.#receives,
       offset: slot * MAX_MESSAGE_BYTES,
@@ -229,10 +258,16 @@ export class Channel {
       this.#posted.delete(id);
       waiting(done);
     } else if (done.opcode === 'recv-write-imm') {
-      if (done.ok && done.imm !== undefined) this.#listener.signalled?.(done.path, unpackSignal(done.imm));
+      if (this.endpoint.immTakesReceive) this.#receive(id);
+      if (done.ok && done.imm !== undefined) this.#signalled(done, done.imm);
     } else if (id < RECEIVE_SLOTS) {
       this.#received(done);
     }
+  }
+
+  #signalled(done: Completion, imm: bigint): void {
+    const from = this.#peers.sender(done);
+    if (from !== undefined) this.#listener.signalled?.(from, unpackSignal(imm));
   }
 
   #received(done: Completion): void {
@@ -241,48 +276,50 @@ export class Channel {
       if (done.status !== 'WR_FLUSH_ERR') this.#receive(slot);
       return;
     }
-    const { imm, path } = done;
-    if (imm !== undefined) {
+    if (done.imm !== undefined) {
       this.#receive(slot);
-      this.#listener.signalled?.(path, unpackSignal(imm));
+      this.#signalled(done, done.imm);
       return;
     }
     const offset = slot * MAX_MESSAGE_BYTES;
     const text = Buffer.from(this.#receives.bytes.subarray(offset, offset + done.byteLength)).toString();
     this.#receive(slot);
     const message = parseMessage(text);
-    if (message !== undefined) this.#understood(path, message); // anything else is noise: nothing to answer to
+    const from = this.#peers.sender(done);
+    // anything else is noise, or of somebody who left: nobody to answer to
+    if (message !== undefined && from !== undefined) this.#understood(from, message);
   }
 
-  #understood(path: number, message: Message): void {
+  #understood(from: Peer, message: Message): void {
     if ('ask' in message) {
-      void this.#answer(path, message);
+      void this.#answer(from, message);
       return;
     }
     const waiting = this.#asked.get(message.id);
-    if (waiting === undefined) return; // too late: the request was given up
+    if (waiting?.to.address !== from.address) return; // too late, the request was given up; or somebody else speaks
     if ('answer' in message) waiting.resolve(message.answer);
     else waiting.reject(refused(waiting.ask, message.refuse));
   }
 
-  async #answer(path: number, { id, qpn, ask, body, v }: Extract<Message, { ask: string }>): Promise<void> {
+  async #answer(from: Peer, { id, ask, body, v }: Extract<Message, { ask: string }>): Promise<void> {
     let answer: Message;
     try {
       if (v !== PROTOCOL) throw refusal('EOPNOTSUPP', ask, `this side speaks version ${PROTOCOL}, the other ${v}`);
       if (this.#listener.asked === undefined) throw refusal('EOPNOTSUPP', ask, 'nothing is served here');
-      answer = { v: PROTOCOL, id, answer: await this.#listener.asked(path, ask, body) };
+      answer = { v: PROTOCOL, id, answer: await this.#listener.asked(from, ask, body) };
     } catch (thrown) {
       answer = { v: PROTOCOL, id, refuse: refusalOf(thrown) };
     }
     try {
-      await this.#send(this.reply(path, qpn), answer, ask);
+      await this.#send(from, answer, ask);
     } catch {
-      // the asker is gone, or gave a number that does not exist: it can only be left alone
+      // the asker is gone: it can only be left alone
     }
   }
 }
 
 interface Asked {
+  readonly to: Peer;
   readonly ask: string;
   readonly resolve: (body: Body) => void;
   readonly reject: (error: Error) => void;
@@ -293,14 +330,13 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+const PEERS = { addressed: AddressedPeers, connected: ConnectedPeers };
 /** Messages that can wait to be taken in; each is given back before it is worked on. */
 const RECEIVE_SLOTS = 128;
 const SEND_SLOTS = 32;
 /** Ids below are those of receives. */
 const FIRST_ID = 1_000;
 const CQ_ENTRIES = 8192;
-/** Peers whose address is remembered. */
-const MAX_PEERS = 256;
 const REQUEST_TIMEOUT_MS = 5_000;
 /** How often a message is sent again when the peer has no receive posted; each try is retried by the transport. */
 const MAX_ATTEMPTS = 10;

@@ -1,24 +1,26 @@
 /** One side of a session: a device with everything that a program needs on it. */
 import {
   type AddressHandle,
-  type CompletionQueue,
   type Context,
+  findTransport,
+  type GidEntry,
   isVerbsError,
   type Job,
   type JobKey,
   type MemoryRegion,
   type ProtectionDomain,
-  type QueuePair,
+  TRANSPORTS,
 } from '@verbena/core';
-import { daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
+import { type DaemonDevice, daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
 import type { DeviceOptions } from '../device-options.ts';
 import { type FaultOptions, faultsOf } from '../device-options.ts';
 import { BadInput, refusal } from '../failure.ts';
-import { type LocalAddress, localCandidates } from './local-address.ts';
-import { absoluteQpn, FIRST_DATA_INDEX, SERVICE_JOB } from './session.ts';
+import { type CarrierStyle, DEFAULT_PORT, DEFAULT_TRANSPORT, peerUdpPort, styleOf, udpPortOf } from './carrier.ts';
+import type { Place } from './link.ts';
+import { localCandidates } from './local-address.ts';
+import { FIRST_DATA_INDEX, SERVICE_JOB } from './session.ts';
 
 export interface EndpointOptions extends DeviceOptions, FaultOptions {
-  readonly name?: string;
   /** The capture stops before it is longer. */
   readonly captureLimitBytes?: number;
   /** `out` where both ends are this process's and have the same faults: a packet is to meet them once. */
@@ -31,43 +33,83 @@ export class Endpoint {
   readonly pd: ProtectionDomain;
   readonly job: Job;
   readonly jobKey: JobKey;
+  /** Name of its transport. */
+  readonly transport: string;
+  readonly style: CarrierStyle;
+  /** The address entry that it works with. */
+  readonly sgidIndex: number;
   readonly address: string;
   /** Where peers find it. */
-  readonly place: { readonly address: string; readonly port: number };
+  readonly place: Place;
+  /** The port that services have: its own, and those it looks for. */
+  readonly servicePort: number;
   /** Its address as tools print it. */
   readonly gid: string;
   readonly payloadMtu: number;
+  /** A peer's write with immediate data takes a receive. */
+  readonly immTakesReceive: boolean;
   readonly #endings: (() => Promise<void>)[] = [];
   #nextIndex = FIRST_DATA_INDEX;
 
-  private constructor(device: LiveDeviceHandle, address: string) {
+  private constructor(device: LiveDeviceHandle, options: EndpointOptions) {
     this.device = device;
-    this.address = address;
     this.context = device.open();
     this.pd = this.context.allocatePd();
     this.job = this.context.createJob({ id: SERVICE_JOB });
     this.jobKey = this.pd.createJobKey(this.job);
     const { activeMtu, gids } = this.context.queryPort();
+    const entry = entryOf(gids, options.transport);
+    const transport = TRANSPORTS.find(({ attributes }) => attributes.addressType === entry?.type);
+    this.transport = transport?.name ?? device.transport;
+    this.style = styleOf(this.transport, transport?.attributes.queuePairTypes ?? device.attributes.queuePairTypes);
+    this.immTakesReceive = transport?.attributes.noticesTakeReceives ?? false;
     this.payloadMtu = activeMtu;
-    this.place = { address, port: device.local.port };
-    const gid = gids[0]?.gid ?? address;
-    this.gid = gid.includes(':') ? gid : `::ffff:${gid}`;
+    this.sgidIndex = entry?.index ?? 0;
+    this.address = entry?.gid ?? device.local.text;
+    this.place = { address: this.address, port: entry?.udpPort ?? device.local.port };
+    this.servicePort = options.port ?? DEFAULT_PORT;
+    this.gid = gidText(this.address);
   }
 
-  /** Opens a device at a given address; the daemon's with this address where `VERBENA_SOCKET` names one. */
-  static async open(at: LocalAddress, options: EndpointOptions): Promise<Endpoint> {
+  /** Opens a device at the address of a service; the daemon's with this address where `VERBENA_SOCKET` names one. */
+  static serving(address: string, options: EndpointOptions): Promise<Endpoint> {
+    const transport = options.transport ?? sharedTransport(address, options.device) ?? DEFAULT_TRANSPORT;
+    return Endpoint.#open({ address, port: udpPortOf(transport, options.port) }, options);
+  }
+
+  /** Opens a device that can reach `remote`, at `from` or at the first address that is free. */
+  static async reaching(remote: string, from: string | undefined, options: EndpointOptions): Promise<Endpoint> {
+    if (daemonSocket() !== undefined) return Endpoint.#open(sharedAddress(remote, from, options), options);
+    const transport = options.transport ?? DEFAULT_TRANSPORT;
+    const port = udpPortOf(transport, options.port);
+    if (from !== undefined) return Endpoint.#open({ address: from, port: from === remote ? 0 : port }, options);
+    let lastError: unknown;
+    for await (const candidate of localCandidates(remote, peerUdpPort(transport, options.port))) {
+      try {
+        return await Endpoint.#open(candidate, options);
+      } catch (thrown) {
+        if (!isVerbsError(thrown) || thrown.code !== 'EADDRINUSE') throw thrown;
+        lastError = thrown; // somebody else was faster
+      }
+    }
+    throw lastError;
+  }
+
+  static async #open({ name: found, address, port }: At, options: EndpointOptions): Promise<Endpoint> {
     const faults = faultsOf(options);
     const isShared = daemonSocket() !== undefined;
-    const name = isShared ? options.device : (options.name ?? 'uet0');
-    if (!isShared && options.device !== undefined) {
+    const { device, transport } = options;
+    if (!isShared && device !== undefined) {
       throw new BadInput(
         '--device names a device of a daemon',
         'VERBENA_SOCKET=1, after `verbena up`; or --from ADDRESS',
       );
     }
-    const device = await openDevice({
-      ...(name === undefined ? { address: at.address, port: at.port } : isShared ? { name } : { name, ...at }),
-      ...(options.transport === undefined || isShared ? {} : { transport: options.transport }),
+    const place = port === undefined ? { address } : { address, port };
+    const name = device ?? found;
+    const opened = await openDevice({
+      ...(name === undefined ? place : { name }),
+      ...(transport === undefined || name !== undefined ? {} : { transport }),
       ...(options.mtu === undefined ? {} : { payloadMtu: options.mtu }),
       ...(options.io === undefined ? {} : { io: options.io }),
       ...(options.mode === undefined ? {} : { mode: options.mode }),
@@ -78,28 +120,11 @@ export class Endpoint {
       ...(faults === undefined ? {} : { faults: { direction: options.faultDirection ?? 'both', ...faults } }),
     });
     try {
-      return new Endpoint(device, isShared ? device.local.text : at.address);
+      return new Endpoint(opened, options);
     } catch (thrown) {
-      await device.close();
+      await opened.close();
       throw thrown;
     }
-  }
-
-  /** Opens a device that can reach `remote`, at `from` or at the first address that is free. */
-  static async reaching(remote: string, from: string | undefined, options: EndpointOptions): Promise<Endpoint> {
-    const port = options.port ?? DEFAULT_PORT;
-    if (daemonSocket() !== undefined) return Endpoint.open(sharedAddress(remote, from, options), options);
-    if (from !== undefined) return Endpoint.open({ address: from, port: from === remote ? 0 : port }, options);
-    let lastError: unknown;
-    for await (const candidate of localCandidates(remote, port)) {
-      try {
-        return await Endpoint.open(candidate, options);
-      } catch (thrown) {
-        if (!isVerbsError(thrown) || thrown.code !== 'EADDRINUSE') throw thrown;
-        lastError = thrown; // somebody else was faster
-      }
-    }
-    throw lastError;
   }
 
   /** Memory that the device reaches without copying, registered. */
@@ -114,32 +139,15 @@ export class Endpoint {
     this.context.release(bytes);
   }
 
-  /** An absolute queue pair of the service, at `index` or at the next free one. */
-  createQueuePair(
-    cq: CompletionQueue,
-    options: {
-      index?: number;
-      sendDepth?: number;
-      receiveDepth?: number;
-      ordered?: boolean;
-      signalAll?: boolean;
-    } = {},
-  ): QueuePair {
-    return this.pd.createQueuePair({
-      type: 'RU',
-      sendCq: cq,
-      recvCq: cq,
-      jobKey: this.jobKey,
-      qpn: absoluteQpn(options.index ?? this.#takeIndex()),
-      sendDepth: options.sendDepth ?? 256,
-      receiveDepth: options.receiveDepth ?? 16,
-      ordered: options.ordered ?? false,
-      sendSignalAll: options.signalAll ?? true,
-    });
+  /** The resource index of the next queue pair with a number by choice. */
+  takeIndex(): number {
+    const index = this.#nextIndex;
+    this.#nextIndex = index === LAST_INDEX ? FIRST_DATA_INDEX : index + 1;
+    return index;
   }
 
   addressHandle(to: { address: string; port?: number } | { path: number }, qpn: number): AddressHandle {
-    return this.pd.createAddressHandle({ ...to, qpn });
+    return this.pd.createAddressHandle({ ...to, qpn, sgidIndex: this.sgidIndex });
   }
 
   /** Ends what uses the endpoint, then the device. */
@@ -152,25 +160,55 @@ export class Endpoint {
   beforeClose(end: () => Promise<void>): void {
     this.#endings.push(end);
   }
-
-  #takeIndex(): number {
-    const index = this.#nextIndex;
-    this.#nextIndex = index === LAST_INDEX ? FIRST_DATA_INDEX : index + 1;
-    return index;
-  }
 }
 
-/** A device of the daemon: the one that was asked for, else the first one that is not the peer itself. */
-function sharedAddress(remote: string, from: string | undefined, options: EndpointOptions): LocalAddress {
-  const port = options.port ?? 0;
-  if (from !== undefined || options.device !== undefined) return { address: from ?? '', port };
-  const free = daemonDevices().find(({ addresses }) => !addresses.includes(remote));
-  if (free?.addresses[0] !== undefined) return { address: free.addresses[0], port };
+interface At {
+  /** Of a daemon's device, where it is known. */
+  readonly name?: string;
+  readonly address: string;
+  /** UDP port; undefined: the transport's. */
+  readonly port: number | undefined;
+}
+
+/** An address as GIDs are printed. */
+export function gidText(address: string): string {
+  return address.includes(':') ? address : `::ffff:${address}`;
+}
+
+/** The address entry to work with: the first one of the protocol that was asked for. */
+function entryOf(gids: readonly GidEntry[], transport: string | undefined): GidEntry | undefined {
+  if (transport === undefined) return gids[0];
+  const type = findTransport(transport)?.attributes.addressType;
+  const entry = gids.find((gid) => gid.type === type);
+  if (entry !== undefined) return entry;
+  throw refusal('EOPNOTSUPP', 'openDevice', `the device has no address of type ${type ?? transport}`, {
+    given: gids.map(({ gid, type: own }) => `${gid} (${own})`).join(', '),
+    try: 'another --transport or --device',
+  });
+}
+
+/** The protocol of the daemon's device with this address; undefined where programs open devices of their own. */
+function sharedTransport(address: string, name: string | undefined): string | undefined {
+  if (daemonSocket() === undefined) return undefined;
+  const fits = (device: DaemonDevice) =>
+    name === undefined ? device.addresses.includes(address) : device.name === name;
+  return daemonDevices().find(fits)?.transports[0];
+}
+
+/** A device of the daemon: the one that was asked for, else the first of the same protocol that is not the peer itself. */
+function sharedAddress(remote: string, from: string | undefined, options: EndpointOptions): At {
+  if (from !== undefined || options.device !== undefined) return { address: from ?? '', port: 0 };
+  const devices = daemonDevices();
+  const transport = options.transport ?? devices.find(({ addresses }) => addresses.includes(remote))?.transports[0];
+  const free = devices.find(
+    ({ addresses, transports }) =>
+      !addresses.includes(remote) && (transport === undefined || transports.includes(transport)),
+  );
+  if (free?.addresses[0] !== undefined) return { name: free.name, address: free.addresses[0], port: 0 };
   throw refusal('ENXIO', 'openDevice', `the daemon has no device beside that of ${remote}`, {
+    ...(transport === undefined ? {} : { given: `transport ${transport}` }),
     try: 'verbena up with a second --device, or unset VERBENA_SOCKET for a device of your own',
   });
 }
 
-/** UDP port of UET. */
-export const DEFAULT_PORT = 4793;
 const LAST_INDEX = 0xfff;

@@ -1,16 +1,17 @@
 /** The first words of a session: do both sides run the same protocol, with packets of the same size? */
-import type { AddressHandle } from '@verbena/core';
 import { refusal } from '../failure.ts';
 import type { Channel } from './channel.ts';
+import type { Peer } from './peers.ts';
 import { type Body, isCount } from './session.ts';
 
 /** Introduces this side. @throws VerbsError no answer, or packets of different size */
-export async function sayHello(channel: Channel, server: AddressHandle, service: string): Promise<void> {
+export async function sayHello(channel: Channel, server: Peer, service: string): Promise<void> {
   await channel.request(server, 'hello', { service, payloadMtu: channel.endpoint.payloadMtu });
 }
 
 /** Answers `hello`. @throws VerbsError when the two sides do not fit together */
-export function answerHello(body: Body, service: string, payloadMtu: number): Body {
+export function answerHello(channel: Channel, body: Body, service: string): Body {
+  const { payloadMtu } = channel.endpoint;
   if (body.service !== service) {
     throw refusal(
       'EOPNOTSUPP',
@@ -22,7 +23,7 @@ export function answerHello(body: Body, service: string, payloadMtu: number): Bo
     );
   }
   const theirs = body.payloadMtu;
-  if (!isCount(theirs) || theirs !== payloadMtu) {
+  if (!isCount(theirs) || (channel.needsEqualMtu && theirs !== payloadMtu)) {
     throw refusal(
       'EINVAL',
       'hello',

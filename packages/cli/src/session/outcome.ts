@@ -17,6 +17,14 @@ export function noAnswer(peer: string, call: string, why: Completion | string): 
   return refusal('EIO', call, `talking to ${peer} failed`, { given: why.explain() });
 }
 
+/** There is a device, and nobody takes connections on it. */
+export function nobodyListens(peer: string, port: number, why: VerbsError): VerbsError {
+  return refusal('ENOENT', 'connect', `there is a device at ${peer}, but no service on its port ${port}`, {
+    given: why.message,
+    try: STARTED,
+  });
+}
+
 /** Why a request is refused, for the peer that asked. */
 export function refusalOf(thrown: unknown): Refusal {
   if (!isVerbsError(thrown)) return { code: 'EIO', problem: messageOf(thrown).slice(0, MAX_TEXT) };

@@ -1,12 +1,13 @@
 /**
  * Rendezvous of two programs over RDMA itself: well-known numbers, and small JSON messages carried by SEND.
  *
- * There is no TCP side channel. A server listens on an absolute queue pair with a fixed number; a client has the
- * same number on a device of its own, so each side knows where to send without asking.
+ * There is no TCP side channel. Where queue pairs reach everybody, a server listens on an absolute one with a fixed
+ * number; a client has the same number on a device of its own, so each side knows where to send without asking. Where
+ * queue pairs have one peer each, the connection manager makes one for each client.
  */
 
 /** Version of the messages below; both sides must have the same. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Job that every session works in: services are open to all who can reach them. */
 export const SERVICE_JOB = 0x76_62_01;
@@ -28,7 +29,7 @@ export const MAX_MESSAGE_BYTES = 4096;
 
 /** One message of a session. */
 export type Message =
-  | { readonly v: number; readonly id: number; readonly qpn: number; readonly ask: string; readonly body: Body }
+  | { readonly v: number; readonly id: number; readonly ask: string; readonly body: Body }
   | { readonly v: number; readonly id: number; readonly answer: Body }
   | { readonly v: number; readonly id: number; readonly refuse: Refusal };
 
@@ -50,8 +51,8 @@ export function parseMessage(text: string): Message | undefined {
     return undefined;
   }
   if (!isBody(value) || !isCount(value.v) || !isCount(value.id)) return undefined;
-  const { v, id, qpn, ask, body, answer, refuse } = value;
-  if (typeof ask === 'string' && isCount(qpn) && isBody(body)) return { v, id, qpn, ask, body };
+  const { v, id, ask, body, answer, refuse } = value;
+  if (typeof ask === 'string' && isBody(body)) return { v, id, ask, body };
   if (isBody(answer)) return { v, id, answer };
   if (isBody(refuse) && typeof refuse.code === 'string' && typeof refuse.problem === 'string') {
     const advice = typeof refuse.try === 'string' ? { try: refuse.try } : {};
@@ -60,10 +61,12 @@ export function parseMessage(text: string): Message | undefined {
   return undefined;
 }
 
-/** A signal is a SEND without payload: its 64-bit immediate says what happened to which chunk of which transfer. */
+/** A signal is a SEND without payload: its immediate, 32 bits, says what happened to which chunk of which transfer. */
 export interface Signal {
   readonly kind: number;
+  /** 0 to {@link MAX_TRANSFER}. */
   readonly transfer: number;
+  /** The low bits of the chunk's number: see {@link nearestSequence}. */
   readonly sequence: number;
 }
 
@@ -79,17 +82,24 @@ export const SignalKind = {
   ABORT: 4,
 } as const;
 
-/** @param sequence - below 2^32 */
-export function packSignal(kind: number, transfer: number, sequence: number): bigint {
-  return (BigInt(kind) << 48n) | (BigInt(transfer) << 32n) | BigInt(sequence);
+/** @param sequence - of any size: its low bits are sent */
+export function packSignal(kind: number, transfer: number, sequence: number): number {
+  return ((kind << KIND_SHIFT) | (transfer << SEQUENCE_BITS) | (sequence & SEQUENCE_MASK)) >>> 0;
 }
 
 export function unpackSignal(imm: bigint): Signal {
+  const word = Number(imm & 0xffff_ffffn);
   return {
-    kind: Number((imm >> 48n) & 0xffffn),
-    transfer: Number((imm >> 32n) & 0xffffn),
-    sequence: Number(imm & 0xffff_ffffn),
+    kind: word >>> KIND_SHIFT,
+    transfer: (word >>> SEQUENCE_BITS) & MAX_TRANSFER,
+    sequence: word & SEQUENCE_MASK,
   };
+}
+
+/** The number with these low bits that is nearest to `near`. Negative when there is none from 0. */
+export function nearestSequence(low: number, near: number): number {
+  const unused = 32 - SEQUENCE_BITS;
+  return near + (((low - near) << unused) >> unused);
 }
 
 /** A whole number that a peer may send: zero or more, exact. */
@@ -101,6 +111,12 @@ export function isBody(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Largest number of a transfer. */
+export const MAX_TRANSFER = 0xff;
+const KIND_SHIFT = 29;
+/** 2^21 chunks: what is on its way at a time is far less. */
+const SEQUENCE_BITS = 21;
+const SEQUENCE_MASK = 2 ** SEQUENCE_BITS - 1;
 const ABSOLUTE = 0x8000_0000;
 const RESOURCE_INDEX_SHIFT = 12;
 
