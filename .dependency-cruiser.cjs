@@ -51,7 +51,7 @@ module.exports = {
       name: 'core-is-pure',
       severity: 'error',
       comment: 'core has no dependencies and knows no runtime',
-      from: { path: `${core}/`, pathNot: '\\.test\\.ts$' },
+      from: { path: `${core}/`, pathNot: '\\.test\\.ts$|testdata' },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'unknown'] },
     },
     {

@@ -154,6 +154,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_OBJECT_JOBS 0x105 /* Jobs of the system, for launchers: who makes them need not have a device open. */
 #define VB_OBJECT_MONITOR 0x106 /* Devices that come, go and change, as it happens. */
 #define VB_OBJECT_TRACE 0x107 /* Requests and answers of the management channel, for debugging. Capabilities are not shown. */
+#define VB_OBJECT_SECDOM 0x108 /* Secure domains: whose packets are protected together. Keys come in and are never shown. */
 
 /* ---- DEVICE ---- */
 
@@ -296,6 +297,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_QP_CREATE__FLAGS 9 /* flags, optional, in: how it behaves */
 #define VB_QP_CREATE__FLAGS__ORDERED 1u
 #define VB_QP_CREATE__FLAGS__SIGNAL_ALL 2u
+#define VB_QP_CREATE__FLAGS__IDEMPOTENT 4u
 #define VB_QP_CREATE__SEND_RING 0xa /* struct, optional, in: memory of the send ring */
 #define VB_QP_CREATE__SEND_ENTRIES 0xb /* u32, optional, in: a power of two */
 #define VB_QP_CREATE__RECEIVE_RING 0xc /* struct, optional, in: memory of the receive ring */
@@ -310,6 +312,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_QP_CREATE__SLOT 0x13 /* u32, out: its number on the doorbell page */
 #define VB_QP_CREATE__SOURCE_ID_GIVEN 0x14 /* u32, out: identity shown to peers */
 #define VB_QP_CREATE__STATE 0x15 /* u32, out: state that it was made in */
+#define VB_QP_CREATE__DOMAIN 0x16 /* u32, optional, in: secure domain that protects its packets; the usual one of the address entry when left out */
 
 #define VB_QP_DESTROY 1 /* Ends it. What is outstanding is flushed. */
 #define VB_QP_DESTROY__HANDLE 0 /* handle, in: the queue pair */
@@ -712,6 +715,35 @@ VB_SIZE(struct vb_address, 24);
 #define VB_TRACE_READ__LOST 1 /* u32, out: calls lost since the last read, because nobody read in time */
 
 #define VB_TRACE_STOP 2 /* Ends tracing. */
+
+/* ---- SECDOM ---- */
+
+#define VB_SECDOM_SHOW 0 /* The domains there are, with their epochs and counters, and without keys. */
+#define VB_SECDOM_SHOW__ROWS 0 /* rows, out: sdi, mode, ssi, tx_an, key_0, key_1, epoch_lifetime, latched, and what was counted */
+
+#define VB_SECDOM_ADD 1 /* Adds a domain with its first key, which is sent under at once. */
+#define VB_SECDOM_ADD__SDI 0 /* u32, in: secure domain identifier, from 1 */
+#define VB_SECDOM_ADD__OPTIONS 1 /* row, in: mode, ssi, epochLifetime, rekeyMask, rekeyShift, ipv6Context, splitCounters, latchAfter */
+#define VB_SECDOM_ADD__KEY 2 /* bytes, in: the key; of a client key and mask */
+#define VB_SECDOM_ADD__AN 3 /* u32, optional, in: slot; 0 when left out */
+#define VB_SECDOM_ADD__EPOCH 4 /* u32, optional, in: 0 when left out */
+
+#define VB_SECDOM_INSTALL 2 /* Puts a new key into the slot that is not sent under; packets under it are taken from now on. */
+#define VB_SECDOM_INSTALL__SDI 0 /* u32, in: secure domain identifier */
+#define VB_SECDOM_INSTALL__KEY 1 /* bytes, in: a key that was never used */
+#define VB_SECDOM_INSTALL__AN 2 /* u32, in: slot */
+#define VB_SECDOM_INSTALL__EPOCH 3 /* u32, optional, in: 0 when left out */
+
+#define VB_SECDOM_ACTIVATE 3 /* Sends under the key of a slot from now on. All receivers must have it by then. */
+#define VB_SECDOM_ACTIVATE__SDI 0 /* u32, in: secure domain identifier */
+#define VB_SECDOM_ACTIVATE__AN 1 /* u32, in: slot */
+
+#define VB_SECDOM_RETIRE 4 /* Forgets the key of the slot that is not sent under; packets under it are dropped. */
+#define VB_SECDOM_RETIRE__SDI 0 /* u32, in: secure domain identifier */
+#define VB_SECDOM_RETIRE__AN 1 /* u32, in: slot */
+
+#define VB_SECDOM_DELETE 5 /* Takes a domain away with its keys: its packets are dropped, its queue pairs can send no more. */
+#define VB_SECDOM_DELETE__SDI 0 /* u32, in: secure domain identifier */
 
 /* ---- Entries of rings ---- */
 

@@ -4,6 +4,9 @@ import { loop } from './transports/loop/index.ts';
 import { roce } from './transports/roce/index.ts';
 import { uet } from './transports/uet/index.ts';
 
+/** What hosts provision for transports with protected packets. */
+export * from './transports/uet/tss/index.ts';
+
 export const TRANSPORTS: readonly Transport[] = [uet, roce, loop];
 
 /** Looks a transport up by its name. */

@@ -4,7 +4,7 @@ export { Counters } from './base/counters.ts';
 export { formatAddress, parseAddress } from './base/ip-address.ts';
 export { SeededRandom } from './base/random.ts';
 export { type ErrorCode, type ErrorFacts, isVerbsError, VerbsError } from './base/verbs-error.ts';
-export { findTransport, TRANSPORTS } from './catalog.ts';
+export * from './catalog.ts';
 export * from './device/index.ts';
 export * from './engine/index.ts';
 export * from './soft/index.ts';

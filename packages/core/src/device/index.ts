@@ -10,5 +10,6 @@ export { EVENTS, type EventRow, EventValue, eventRow } from './events.ts';
 export { JobContainer, JobRegistry } from './job-registry.ts';
 export { Namespace } from './namespace.ts';
 export { RESOURCES, type Resource, ResourceGroup } from './resource-group.ts';
+export type { ProvisionedKey, SecureDomains } from './secure-domains.ts';
 export { ALL_RIGHTS, type Credentials, NO_RIGHTS, type Rights, Session } from './session.ts';
 export { type Client, type DeviceFactory, type DeviceRegistration, type MonitorEvent, System } from './system.ts';

@@ -8,6 +8,7 @@ import { addDevice, changeDevice, devRow, linkRows } from './management/devices.
 import { readFeed, startFeed, stopFeed } from './management/feeds.ts';
 import { addJob, deleteJob, exportJob, jobPage } from './management/jobs.ts';
 import { censusOf, resourcePage, summaryRow } from './management/resources.ts';
+import { addSecureDomain, installKey, secureDomainsOf } from './management/secure-domains.ts';
 import { queuePairPage } from './management/statistics.ts';
 import { attachToGroup, deleteGroup, groupPage, sessionPage, setGroup, systemRow } from './management/system.ts';
 import { deviceOf, devicesOf, deviceToChange } from './management/visibility.ts';
@@ -82,6 +83,14 @@ const HANDLERS: Handlers = {
     START: (session) => startFeed(session, 'TRACE'),
     READ: (session, _, tx) => readFeed(session, 'TRACE', tx),
     STOP: (session) => stopFeed(session, 'TRACE'),
+  },
+  SECDOM: {
+    SHOW: (session) => ({ rows: session.system.secureDomains?.rows() ?? [] }),
+    ADD: addSecureDomain,
+    INSTALL: installKey,
+    ACTIVATE: (session, { sdi, an }) => secureDomainsOf(session, 'SECDOM.ACTIVATE').activate(sdi, an),
+    RETIRE: (session, { sdi, an }) => secureDomainsOf(session, 'SECDOM.RETIRE').retire(sdi, an),
+    DELETE: (session, { sdi }) => secureDomainsOf(session, 'SECDOM.DELETE').remove(sdi),
   },
 };
 

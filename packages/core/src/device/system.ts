@@ -11,6 +11,7 @@ import type { Driver } from './driver.ts';
 import { JobRegistry } from './job-registry.ts';
 import { Namespace } from './namespace.ts';
 import { ResourceGroup } from './resource-group.ts';
+import type { SecureDomains } from './secure-domains.ts';
 import { type Credentials, Session } from './session.ts';
 
 /** Somebody who wants to know every device. */
@@ -60,6 +61,8 @@ export class System {
   readonly initialNamespace = new Namespace('init');
   readonly namespaces = new Map<string, Namespace>([['init', this.initialNamespace]]);
   readonly jobs: JobRegistry;
+  /** Keys of secure domains, where the host has cryptography. */
+  secureDomains: SecureDomains | undefined;
   readonly sessions = new Set<Session>();
   readonly devices = new Map<number, Device>();
   readonly randomWords: (into: Uint32Array) => void;

@@ -82,6 +82,8 @@ export interface QueuePairConfig {
   readonly sourceId: number;
   /** Messages to one peer are to arrive in the order of posting (UET: ROD). */
   readonly ordered: boolean;
+  /** Its writes and reads may be executed more than once (UET: RUDI). */
+  readonly idempotent?: boolean;
   /** Path to the one peer of a connected queue pair: nobody else is served. Without it everybody may come. */
   readonly peerPath?: number;
   /** Number of the one peer. */
@@ -171,6 +173,8 @@ export interface TransportAttributes {
   readonly payloadMtus?: readonly number[];
   readonly ordering: readonly ('ordered' | 'unordered')[];
   readonly reliable: boolean;
+  /** Queue pairs may have their writes and reads executed more than once, which needs less state. */
+  readonly idempotent?: boolean;
   readonly limits: TransportLimits;
   /** Settings with default value, unit and text. */
   readonly settings: readonly Setting[];
@@ -205,6 +209,8 @@ export interface Transport {
   readonly drops: readonly DropReason[];
   /** What hosts put behind each packet, and check before an engine sees it. A simulated link needs none. */
   readonly seal?: Seal;
+  /** The seal that the settings of a link ask for, where that is a choice; room for it is in `headerBytes`. */
+  sealFor?(settings: Readonly<Record<string, number>>): Seal | undefined;
   /** The same transport with protected packets. Hosts use it in the place of this one, for engines and for sizes. */
   secured?(seal: PacketSeal): Transport;
   /** Packets of queue pairs with a secure domain are protected. */

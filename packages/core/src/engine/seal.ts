@@ -22,8 +22,11 @@ export class Datagram {
 export interface Seal {
   /** Bytes behind payload and padding. */
   readonly bytes: number;
-  /** The checksum underneath: a host that has it natively uses its own instead of `update`. State is what zlib's takes. */
-  readonly checksum: 'crc32';
+  /**
+   * The checksum underneath: a host that has it natively may use its own instead of `update`. State of `crc32` is what
+   * zlib's takes; that of `crc32c` is not yet inverted.
+   */
+  readonly checksum: 'crc32' | 'crc32c';
   /** Begins a packet. @returns the state */
   begin(datagram: Datagram): number;
   /** Adds the transport's headers, without what changes on the way. @returns the state */
@@ -55,6 +58,8 @@ export interface PacketSeal {
   readonly tailBytes: number;
   /** Packets in the clear pass, in both directions, for queue pairs without a domain. */
   readonly acceptsClear: boolean;
+  /** Requests pass for which the transport itself promises nothing about repetitions: a recorded one works again. */
+  readonly acceptsReplays: boolean;
   /** Domain of the packet that `open` took last; 0 for one in the clear. */
   readonly domain: number;
   /** @param identifier - undefined: the usual one. @returns a handle; 0 for no domain, -1 for one that is not there */

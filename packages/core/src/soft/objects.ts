@@ -164,7 +164,10 @@ export interface SoftQueuePair {
   readonly slot: number;
   readonly signalAll: boolean;
   readonly ordered: boolean;
+  readonly idempotent: boolean;
   readonly sourceId: number;
+  /** Identifier of the secure domain that it was made for. */
+  readonly domain: number | undefined;
   /** What it promises: for queries. */
   readonly semantics: Row;
   /** Those that its engine must know. */

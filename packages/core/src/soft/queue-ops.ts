@@ -36,7 +36,7 @@ import type { Publisher } from './publisher.ts';
 import { modifyQueuePair, queryQueuePair } from './queue-pair-modify.ts';
 import { chooseRuQpn, pidOf } from './queue-pair-number.ts';
 import { ALL_ACCESS, enterState, leave, newAttributes, setAccess } from './queue-pair-states.ts';
-import { chooseSemantics, kindOf } from './semantics.ts';
+import { checkIdempotent, chooseSemantics, kindOf } from './semantics.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverOps, 'QP'> {
@@ -95,8 +95,11 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
           });
         }
         if (jobKey?.revoked === true) throw cutOff(call.name);
+        if (input.domain !== undefined && link.transport.protects !== true) throw notProtected(call.name, link.index);
         const flags = input.flags ?? 0;
         const ordered = (flags & ORDERED) !== 0;
+        const idempotent = (flags & IDEMPOTENT) !== 0;
+        if (idempotent) checkIdempotent(call.name, link, ordered);
         const semantics = chooseSemantics(call.name, link, input.type, input.semantics, ordered);
         const srq = input.srq === undefined ? undefined : stateOf<SoftSharedQueue>(input.srq);
         const sendEntries = checkEntries(call, 'send queue', input.sendEntries, limits.workRequests);
@@ -126,7 +129,9 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
               srq,
               slot,
               ordered,
+              idempotent,
               sourceId,
+              domain: input.domain,
               semantics,
               sendCq: stateOf<SoftCompletionQueue>(input.sendCq!),
               recvCq: stateOf<SoftCompletionQueue>(input.recvCq!),
@@ -257,6 +262,7 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
 const GSI_QPN = 1;
 const ORDERED = 1;
 const SIGNAL_ALL = 2;
+const IDEMPOTENT = 4;
 /** The upper byte of a number says how it is addressed, not which it is. */
 const NUMBER_BITS = 0xff_ffff;
 const COUNTED = [
@@ -265,3 +271,12 @@ const COUNTED = [
   [4, CounterSlot.RDMA_READ],
   [16, CounterSlot.RDMA_WRITE],
 ] as const;
+
+/** A program that asks for protection must not be left without. */
+const notProtected = (call: string, entry: number): VerbsError =>
+  new VerbsError('EOPNOTSUPP', call, 'packets of this address entry are not protected', {
+    object: `address entry ${entry}`,
+    missing: 'keys of secure domains, which whoever runs the device provides',
+    try: 'an address entry with protection, or leave `domain` out',
+    see: 'docs/transports/uet.md',
+  });

@@ -73,10 +73,12 @@ export function attributesChanged(qp: SoftQueuePair, now: number): void {
 }
 
 function configOf(qp: SoftQueuePair): QueuePairConfig {
-  const { handle, type, attributes, qpn, pd, jobKey, sourceId, ordered, peerPath, peerQpn } = qp;
+  const { handle, type, attributes, qpn, pd, jobKey, sourceId, ordered, idempotent, peerPath, peerQpn, domain } = qp;
   return {
     ...{ qp: handle, type, attributes, qpn, pd: pd.handle, jobId: jobKey?.job.id ?? 0, sourceId, ordered },
+    ...(idempotent ? { idempotent } : {}),
     ...(peerPath === 0 ? {} : { peerPath, peerQpn }),
+    ...(domain === undefined ? {} : { domain }),
   };
 }
 

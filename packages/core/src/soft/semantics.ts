@@ -33,6 +33,20 @@ export function semanticsOf(call: string, link: Link, type: number): Row {
   };
 }
 
+/** @throws VerbsError EOPNOTSUPP the transport cannot · EINVAL order and repetition exclude each other */
+export function checkIdempotent(call: string, { transport }: Link, ordered: boolean): void {
+  if (transport.attributes.idempotent !== true) {
+    throw new VerbsError('EOPNOTSUPP', call, `${transport.name} executes every request once, and has no other way`, {
+      try: 'the queue pair without the flag IDEMPOTENT',
+    });
+  }
+  if (!ordered) return;
+  throw new VerbsError('EINVAL', call, 'what may be executed again cannot be kept in order', {
+    given: 'flags ORDERED and IDEMPOTENT',
+    try: 'one of the two',
+  });
+}
+
 /**
  * The promises of a new queue pair: all, or those that the program asks for. A program can only ask for less.
  *

@@ -406,7 +406,9 @@ export class SoftDevice implements Driver {
 
 function engineOf(link: Omit<Link, 'engine'>): Link['engine'] {
   const { transport, data, payloadMtu, entropies, receiveBufferBytes, settings = {} } = link;
-  return transport.createEngine(data, { payloadMtu, entropies, receiveBufferBytes, settings });
+  const { wire, localAddress: local } = link;
+  const peer = (path: number) => wire.peer(path);
+  return transport.createEngine(data, { payloadMtu, entropies, receiveBufferBytes, settings, local, peer });
 }
 
 /** Adds what a link's engine counted, under names that tell links apart. */

@@ -57,6 +57,11 @@ export interface QueuePairOptions {
   readonly receiveDepth?: number;
   /** Messages to one peer arrive in the order of posting. Default false. */
   readonly ordered?: boolean;
+  /**
+   * Writes and reads may be executed more than once, late copies even after their completion: for memory that nobody else
+   * writes. Needs no state at the peer. Sends and writes with immediate data are not affected. Default false.
+   */
+  readonly idempotent?: boolean;
   /** Every send request completes visibly. Default true; false: only those with `signaled`, and failures. */
   readonly sendSignalAll?: boolean;
   /** Address entry that it sends from; its type chooses the protocol. Default 0. */
@@ -154,7 +159,10 @@ export class QueuePair extends VerbsObject {
         qpn: options.qpn,
         sourceId: options.sourceId,
         sgidIndex: options.sgidIndex,
-        flags: (options.ordered === true ? 1 : 0) | (options.sendSignalAll === false ? 0 : 2),
+        flags:
+          (options.ordered === true ? 1 : 0) |
+          (options.sendSignalAll === false ? 0 : 2) |
+          (options.idempotent === true ? 4 : 0),
         sendEntries,
         sendRing: memory.name(context, sendBytes, attachments),
         ...(receiveBytes === undefined

@@ -4,6 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TRANSPORTS, VerbsError } from '@verbena/core';
 import { z } from 'zod';
+import { DomainStore } from '../crypto/domain-store.ts';
 import type { DeviceOptions } from '../device/device-plan.ts';
 import { isTrusted, ownUid } from '../ipc/socket-path.ts';
 import { MAX_ENTROPIES } from '../wire/live-wire.ts';
@@ -51,6 +52,13 @@ export const deviceSchema = z.strictObject({
   faults: faultsSchema.optional().describe('misbehave on purpose'),
   capture: z.string().max(4096).optional().describe('file to write all packets into, as pcapng'),
   captureLimitBytes: z.int().min(0).optional(),
+  security: z
+    .strictObject({
+      domain: z.int().min(1).max(0xff_ffff).optional().describe('secure domain of queue pairs that name none'),
+      clear: z.boolean().optional().describe('queue pairs without a domain may send and receive in the clear'),
+    })
+    .optional()
+    .describe('protect packets, with keys of the key file or of the management channel'),
   seed: z.int().min(0).max(0xffff_ffff).optional().describe("of the engine's chance"),
   settings: settings.optional(),
 });
@@ -78,6 +86,7 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe('bounds of what clients may take'),
+  keys: z.string().max(4096).optional().describe('key file of secure domains, mode 0600'),
   devices: z.array(deviceSchema).max(256).optional(),
 });
 
@@ -131,13 +140,14 @@ export async function readConfig(path: string): Promise<DaemonConfig> {
 }
 
 /** A device as `openDevice` would be told. */
-export function deviceOptions(spec: DeviceSpec): DeviceOptions {
-  const { type, mtu, port, gids, ...rest } = spec;
+export function deviceOptions(spec: DeviceSpec, domains = new DomainStore()): DeviceOptions {
+  const { type, mtu, port, gids, security, ...rest } = spec;
   return clean({
     ...rest,
     transport: type,
     payloadMtu: mtu,
     port,
+    security: security === undefined ? undefined : { ...security, domains },
     gids: gids?.map(({ type: carrier, mtu: bytes, port: udp, devicePort, ...more }) =>
       clean({ ...more, transport: carrier, payloadMtu: bytes, udpPort: udp, port: devicePort }),
     ),

@@ -13,6 +13,8 @@ import {
   VerbsError,
 } from '@verbena/core';
 import type { Logger } from 'pino';
+import { DomainStore } from '../crypto/domain-store.ts';
+import { readKeyFile } from '../crypto/key-file.ts';
 import { Clock } from '../device/clock.ts';
 import { planDevice } from '../device/device-plan.ts';
 import { randomWords } from '../device/live-host.ts';
@@ -40,6 +42,8 @@ export interface DaemonOptions {
   readonly mode?: 0o600 | 0o660;
   readonly devices?: readonly DeviceSpec[];
   readonly limits?: Partial<DaemonLimits>;
+  /** Key file of secure domains. Without one their counters end with the daemon, and so must their keys. */
+  readonly keys?: string;
   /** `HOST:PORT` on loopback where Prometheus may read figures. Default: nowhere. */
   readonly metrics?: string;
   /** Default: nothing is logged. */
@@ -62,6 +66,7 @@ export class Daemon implements ClientOwner {
   readonly #log: Logger;
   readonly #lines = new LineLimit(LINES_PER_SECOND);
   readonly #pool: MemoryPool;
+  readonly #domains: DomainStore;
   readonly #collector = new RangeCollector();
   readonly #ownNamespace = networkNamespace('self');
   #server: SeqpacketServer | undefined;
@@ -102,6 +107,8 @@ export class Daemon implements ClientOwner {
     this.limits = { ...DAEMON_LIMITS, ...options.limits };
     this.#log = options.log ?? daemonLog('silent');
     this.#pool = new MemoryPool(libc);
+    this.#domains = options.keys === undefined ? new DomainStore() : readKeyFile(options.keys);
+    this.system.secureDomains = this.#domains;
     this.system.deviceFactory = { add: (row) => this.addDevice(parseDeviceSpec(specOf(row), 'DEV.ADD')) };
     this.system.watch((event) => this.#changed(event));
   }
@@ -136,7 +143,7 @@ export class Daemon implements ClientOwner {
    */
   addDevice(spec: DeviceSpec): Device {
     if (this.#closing !== undefined) throw new VerbsError('EIO', 'addDevice', 'the daemon is closing');
-    const plan = planDevice(deviceOptions(spec));
+    const plan = planDevice(deviceOptions(spec, this.#domains));
     const kernel = LiveKernel.openNow({
       name: plan.name,
       system: this.system,

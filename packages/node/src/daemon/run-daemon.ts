@@ -46,6 +46,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     ...given({
       socket: options.socket ?? config.socket ?? socketPathFromEnvironment(),
       metrics: options.metrics ?? config.metrics,
+      keys: config.keys,
       limits: config.limits === undefined ? undefined : given(config.limits),
     }),
     mode: config.mode === '0660' ? 0o660 : 0o600,

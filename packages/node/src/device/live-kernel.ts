@@ -156,8 +156,10 @@ class LiveDevice extends SoftDevice {
 }
 
 /** The seal is code, which a plan that crosses threads cannot carry. */
-function wireOf({ transport, wire }: LinkPlan): WireStackOptions {
-  return { ...wire, seal: transport.seal };
+function wireOf({ transport, wire, settings }: LinkPlan): WireStackOptions {
+  // protected packets have a check value already
+  const chosen = transport.protects === true ? undefined : transport.sealFor?.(settings);
+  return { ...wire, seal: chosen ?? transport.seal };
 }
 
 function linkOf({ transport, payloadMtu, settings, port }: LinkPlan, { top, live }: WireStack): LinkOptions {

@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RemoteMemory, SeededRandom } from '@verbena/core';
-import { readPcapng } from '@verbena/core/wire';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DomainStore } from '../crypto/domain-store.ts';
 import { type DeviceOptions, type LiveDeviceHandle, openDevice } from './open-device.ts';
@@ -59,20 +58,19 @@ describe('a device with protected packets', () => {
       ];
       expect(await write(a, b, 1)).toMatchObject({ ok: true });
       expect(Buffer.compare(a.bytes, b.bytes)).toBe(0);
-      for (const one_ of [one, other]) one_.install(SDI, { bytes: new Uint8Array(32).fill(9), an: 1, epoch: 0 });
-      for (const one_ of [one, other]) one_.activate(SDI, 1);
+      for (const each of [one, other]) each.install(SDI, { bytes: new Uint8Array(32).fill(9), an: 1, epoch: 0 });
+      for (const each of [one, other]) each.activate(SDI, 1);
       expect(await write(a, b, 2)).toMatchObject({ ok: true });
       expect(Buffer.compare(a.bytes, b.bytes)).toBe(0);
       expect(one.rows()).toMatchObject([{ sdi: SDI, tx_an: 1, forged: 0 }]);
       await a.device.close();
-      const frames = readPcapng(readFileSync(capture)).packets;
+      const captured = readFileSync(capture);
       rmSync(folder, { recursive: true });
-      const last = Buffer.from(a.bytes.subarray(SIZE - 64));
-      expect(frames.length).toBeGreaterThan(100);
-      for (const { bytes } of frames) {
-        expect(Buffer.from(bytes).includes(last.subarray(0, 16))).toBe(false);
-        expect(bytes[bytes.length - 1]).toBeDefined();
+      expect(captured.length).toBeGreaterThan(2 * SIZE);
+      for (let at = 0; at < SIZE; at += SIZE / 20) {
+        expect(captured.includes(Buffer.from(a.bytes.subarray(at, at + 16)))).toBe(false);
       }
+      expect(captured.includes(Buffer.alloc(16, 1))).toBe(false);
     }, 60_000);
   }
 

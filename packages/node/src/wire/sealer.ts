@@ -107,7 +107,7 @@ export class Sealer {
     const seal = this.#seal;
     const behind = seal.headers(known.state(seal, this.#datagram, path), bytes, at, headers);
     const rest = length - headers;
-    if (rest < NATIVE_FROM) return seal.update(behind, bytes, at + headers, rest);
+    if (rest < NATIVE_FROM || seal.checksum !== 'crc32') return seal.update(behind, bytes, at + headers, rest);
     return crc32(this.#windows.of(bytes, at + headers, rest), behind >>> 0);
   }
 

@@ -5,3 +5,12 @@ import { uet } from './index.ts';
 describe('everything that Ultra Ethernet does here is reached through the common user API (R005 R181)', () => {
   transportSuite(uet, { describe, it });
 });
+
+describe('the same with writes and reads as idempotent requests (RUDI, uet:pds/6.1)', () => {
+  transportSuite(uet, {
+    ...{ describe, it, settings: { idempotentRequests: 1 } },
+    skip: [
+      { reason: 'what is idempotent may be executed again, late', cases: ['faults/late-duplicates-change-nothing'] },
+    ],
+  });
+});

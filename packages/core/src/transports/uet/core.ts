@@ -4,13 +4,15 @@ import type { Counters } from '../../base/counters.ts';
 import { DeadlineHeap } from '../../base/deadline-heap.ts';
 import type { EngineConfig, Services } from '../../engine/engine.ts';
 import type { Packet } from '../../engine/packet.ts';
-import type { Nanos } from '../../engine/time.ts';
+import { type Nanos, NEVER } from '../../engine/time.ts';
 import { SETTINGS, type SettingName, type Settings } from './attributes.ts';
 import { createCounters, DROP, type DropName, EVENT } from './drops.ts';
 import { ContextTable } from './pds/context-table.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
 import { Outbox, Post } from './pds/outbox.ts';
+import { StartPsns } from './pds/start-psn.ts';
 import { PDC_STATE_NAMES, PdcState, stepAllowed } from './pds/states.ts';
+import { SecureStarts } from './tss/secure-starts.ts';
 
 export class Core {
   readonly services: Services;
@@ -19,6 +21,12 @@ export class Core {
   readonly counters: Counters;
   readonly contexts: ContextTable;
   readonly outbox = new Outbox();
+  /** First PSNs that peers are told to use. */
+  readonly starts: StartPsns;
+  /** Which starts of protected contexts are taken, and where ours begin. */
+  readonly secureStarts: SecureStarts;
+  /** Paths whose peer takes no Negotiation. */
+  readonly plainPeers = new Set<number>();
   readonly timers: DeadlineHeap;
   /** The engine is shutting down: contexts close as soon as they rest. */
   closing = false;
@@ -36,11 +44,17 @@ export class Core {
     this.config = config;
     this.settings = resolveSettings(config.settings ?? {});
     this.counters = createCounters();
-    const { maxContexts, maxTargetContextsPerPeer, windowPackets, defaultMpr } = this.settings;
+    const { maxContexts, maxTargetContextsPerPeer, windowPackets, defaultMpr, newPdcTime } = this.settings;
+    const { reservedContexts, maxCccs, maxBitmaps } = this.settings;
+    this.starts = new StartPsns(services.random, newPdcTime);
+    this.secureStarts = new SecureStarts(this.settings.secureStart);
     this.contexts = new ContextTable(
       {
         contexts: maxContexts,
         perPeer: maxTargetContextsPerPeer,
+        reserved: reservedContexts,
+        cccs: maxCccs,
+        bitmaps: maxBitmaps,
         sendSlots: powerOfTwo(windowPackets),
         receiveRange: defaultMpr * 128,
       },
@@ -122,6 +136,20 @@ export class Core {
       `no step ${PDC_STATE_NAMES[from]} -> ${PDC_STATE_NAMES[state]} (${why}) for ${context.initiator ? 'an initiator' : 'a target'}`,
     );
     context.state = state;
+  }
+
+  /** A packet names the peer's context, which was unknown so far. */
+  learn(context: DeliveryContext, remoteId: number, why: string): void {
+    this.contexts.learn(context, remoteId);
+    context.negotiating = false;
+    if (context.state === PdcState.CREATING) this.enter(context, PdcState.ESTABLISHED, why);
+  }
+
+  /** A packet names the context by a number that only an answer can have told: the peer is where it says it is. */
+  prove(context: DeliveryContext): void {
+    this.contexts.prove(context);
+    context.proofDue = NEVER;
+    this.makeReady(context);
   }
 
   /** Refuses a packet: context 0 where this endpoint has none. */

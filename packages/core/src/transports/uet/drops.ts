@@ -1,6 +1,7 @@
 /** Every reason for which a packet is dropped without an effect, and the counters of the engine. */
 import { Counters } from '../../base/counters.ts';
 import type { DropReason } from '../../engine/engine.ts';
+import { SECURITY_DROPS } from './tss/reasons.ts';
 
 const drop = <const N extends string>(name: N, text: string, section: string): DropReason & { readonly name: N } => ({
   name,
@@ -10,6 +11,7 @@ const drop = <const N extends string>(name: N, text: string, section: string): D
 
 export const DROPS = [
   drop('short', 'shorter than the header that its type announces', 'uet:pds/2.18'),
+  drop('damaged', 'the CRC does not fit', 'uet:pds/1.7'),
   drop('type', 'reserved or unsupported packet type', 'uet:pds/2.2'),
   drop('secured', 'a secured packet on an endpoint without security', 'uet:pds/1.6'),
   drop('trimmed', 'trimmed packet that cannot be answered', 'uet:pds/5.5'),
@@ -25,12 +27,18 @@ export const DROPS = [
   drop('window', 'outside the receive window', 'uet:pds/4.3'),
   drop('out_of_order', 'ahead of its turn on an ordered context', 'uet:pds/5.4'),
   drop('syn', 'start that cannot be accepted', 'uet:pds/3.4'),
+  drop('unproven', 'start of a peer that must first show that it hears this endpoint', 'uet:pds/3.6'),
   drop('no_context', 'no delivery context free', 'uet:pds/3.4'),
   drop('no_resource', 'no room for its message, answer or response', 'uet:pds/4.3'),
   drop('next_header', 'semantic header that does not fit the type, or is cut short', 'uet:pds/2.18'),
   drop('closing', 'new work on a context that is closing or closed', 'uet:pds/3.7'),
+  drop('rudi', 'answer to no idempotent request that is out', 'uet:pds/6.1'),
+  drop('datagram', 'datagram that fits no queue pair or receive here', 'uet:pds/6.2'),
+  drop('qkey', 'datagram with another queue key', 'uet:pds/6.2'),
+  drop('no_receive', 'datagram without a receive', 'uet:pds/6.2'),
   drop('response', 'response that fits no message', 'uet:ses/8'),
   drop('control', 'unknown or unexpected control packet', 'uet:pds/2.13'),
+  ...SECURITY_DROPS,
 ] as const satisfies readonly DropReason[];
 
 const EVENTS = [
@@ -47,6 +55,7 @@ const EVENTS = [
   'timeouts',
   'probes',
   'lost_packets',
+  'marks',
   'contexts_opened',
   'contexts_accepted',
   'contexts_closed',

@@ -11,12 +11,15 @@ import type { Engine, EngineConfig, QueuePairConfig, Services } from '../../engi
 import type { Packet } from '../../engine/packet.ts';
 import { Status } from '../../engine/status.ts';
 import { type Nanos, NEVER } from '../../engine/time.ts';
-import { PdsType, pdsLength } from '../../wire/uet/pds.ts';
+import { FLAG_NT, PdsType, pdsLength } from '../../wire/uet/pds.ts';
 import { Core } from './core.ts';
 import { EVENT } from './drops.ts';
 import { Answers } from './pds/answers.ts';
+import { Datagrams } from './pds/datagrams.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
 import { Destination } from './pds/destination.ts';
+import { RudiDestination } from './pds/rudi-destination.ts';
+import { RudiSource } from './pds/rudi-source.ts';
 import { Source } from './pds/source.ts';
 import { PDC_STATE_NAMES, PdcState } from './pds/states.ts';
 import { type LocalQueuePair, QueuePairs } from './queue-pairs.ts';
@@ -33,6 +36,9 @@ export class UetEngine implements Engine {
   readonly #source: Source;
   readonly #destination: Destination;
   readonly #answers: Answers;
+  readonly #rudiSource: RudiSource;
+  readonly #rudiDestination: RudiDestination;
+  readonly #datagrams: Datagrams;
   /** Messages without a context: none was free. */
   readonly #stranded: Message[] = [];
   #strandedUntil: Nanos = NEVER;
@@ -51,6 +57,9 @@ export class UetEngine implements Engine {
     this.#target = new Target(this.#core, this.#queuePairs);
     this.#source = new Source(this.#core, this.#initiator, this.#target, (message) => this.#submit(this.#now, message));
     this.#answers = new Answers(this.#core);
+    this.#rudiSource = new RudiSource(this.#core, this.#initiator);
+    this.#rudiDestination = new RudiDestination(this.#core, this.#target);
+    this.#datagrams = new Datagrams(this.#core, this.#queuePairs);
     this.#destination = new Destination(this.#core, this.#initiator, this.#target, this.#source, this.#answers);
   }
 
@@ -58,6 +67,7 @@ export class UetEngine implements Engine {
     this.#now = now;
     const core = this.#core;
     core.count(EVENT.received_packets);
+    if (packet.damaged) return core.drop('damaged');
     const { view, at, length } = packet;
     if (length < 2) return core.drop('short');
     const word = view.getUint16(at);
@@ -76,12 +86,21 @@ export class UetEngine implements Engine {
       case PdsType.ACK:
       case PdsType.ACK_CC:
       case PdsType.ACK_CCX:
+        // of a trimmed one too little is left; the time-out of the request repairs it
+        if (packet.trimmed) return core.drop('trimmed');
         return this.#source.acknowledgement(now, packet, type, nextHeader, flags);
       case PdsType.NACK:
       case PdsType.NACK_CCX:
+        if ((flags & FLAG_NT) !== 0) return this.#rudiSource.refusal(now, packet);
         return this.#source.refusal(now, packet);
       case PdsType.CP:
         return this.#destination.control(now, packet, nextHeader, flags);
+      case PdsType.RUDI_REQ:
+        return this.#rudiDestination.request(packet, nextHeader, flags);
+      case PdsType.RUDI_RESP:
+        return this.#rudiSource.response(packet, nextHeader, flags);
+      case PdsType.UUD_REQ:
+        return this.#datagrams.receive(packet, nextHeader);
       default:
         return core.drop('type');
     }
@@ -91,6 +110,7 @@ export class UetEngine implements Engine {
     this.#now = now;
     const qp = this.#queuePairs.get(handle);
     if (qp === undefined) return;
+    if (qp.config.type === 'UD') return this.#datagrams.wake(qp);
     this.#target.receivesPosted(qp);
     this.#takeWork(now, qp);
   }
@@ -103,6 +123,7 @@ export class UetEngine implements Engine {
       if (context.state === PdcState.CLOSED) timers.set(context.slot, NEVER);
       else this.#source.expire(now, context);
     }
+    this.#rudiSource.expire(now);
     if (now >= this.#strandedUntil) this.#failStranded();
   }
 
@@ -111,16 +132,18 @@ export class UetEngine implements Engine {
     const core = this.#core;
     const answers = this.#answers;
     if (this.#quantum > 0 && this.#transmitData(now, out)) return this.#sent();
-    if (answers.transmitPost(out) || answers.transmitAck(now, out)) return this.#sent();
+    if (answers.transmitPost(now, out) || answers.transmitAck(now, out)) return this.#sent();
+    if (this.#transmitLoose(now, out)) return this.#sent();
     this.#quantum = QUANTUM;
     if (this.#transmitData(now, out)) return this.#sent();
     if (this.#starved.size > 0 && this.#feedStarved(now) && this.#transmitData(now, out)) return this.#sent();
     if (core.closing || this.#endedJobs.size > 0) this.#closeResting(now);
-    return false;
+    // what was tried just now may have asked something of the peer
+    return answers.transmitPost(now, out) && this.#sent();
   }
 
   deadline(): Nanos {
-    return Math.min(this.#core.timers.earliest(), this.#strandedUntil);
+    return Math.min(this.#core.timers.earliest(), this.#strandedUntil, this.#rudiSource.deadline);
   }
 
   addQueuePair(_now: Nanos, config: QueuePairConfig): string {
@@ -132,6 +155,8 @@ export class UetEngine implements Engine {
     const qp = this.#queuePairs.remove(handle);
     if (qp === undefined) return;
     this.#starved.delete(qp);
+    this.#datagrams.remove(qp);
+    this.#rudiSource.removeQueuePair(handle);
     for (let i = this.#stranded.length - 1; i >= 0; i--) {
       const message = this.#stranded[i]!;
       if (message.qp !== handle) continue;
@@ -176,10 +201,13 @@ export class UetEngine implements Engine {
 
   end(): void {
     this.#initiator.end();
+    this.#datagrams.end();
   }
 
   quiet(): boolean {
-    return this.#core.contexts.size === 0 && this.#core.outbox.empty && this.#stranded.length === 0;
+    const { contexts, outbox } = this.#core;
+    const isLooseQuiet = this.#rudiSource.quiet && this.#rudiDestination.empty;
+    return contexts.size === 0 && outbox.empty && this.#stranded.length === 0 && isLooseQuiet;
   }
 
   census(): Record<string, number> {
@@ -189,6 +217,7 @@ export class UetEngine implements Engine {
       inbound_messages: this.#target.inboundMessages,
       timers: this.#core.timers.size,
       stranded_messages: this.#stranded.length,
+      idempotent_packets: this.#rudiSource.outstanding,
       queue_pairs: this.#queuePairs.size,
     };
   }
@@ -205,6 +234,11 @@ export class UetEngine implements Engine {
   #sent(): true {
     this.#core.count(EVENT.sent_packets);
     return true;
+  }
+
+  /** What belongs to no context: idempotent requests, answers to them, datagrams. */
+  #transmitLoose(now: Nanos, out: Packet): boolean {
+    return this.#rudiDestination.transmit(out) || this.#rudiSource.transmit(now, out) || this.#datagrams.transmit(out);
   }
 
   /** Serves the ready contexts in turn. */
@@ -256,6 +290,7 @@ export class UetEngine implements Engine {
   #submit(now: Nanos, message: Message, qp?: LocalQueuePair): void {
     const core = this.#core;
     const { path, jobId } = message.work;
+    if (message.idempotent) return this.#rudiSource.enqueue(message);
     if (message.ordered && this.#overtakes(message)) return this.#strand(now, message);
     let context = qp?.last;
     if (
@@ -283,13 +318,16 @@ export class UetEngine implements Engine {
     const context = core.contexts.allocate(now, path, 0);
     if (context === undefined) return undefined;
     // the default keeps PSNs below 2^31 as long as possible: V8 puts larger numbers on the heap
-    const start = MIN_START + Math.floor(core.services.random() * (core.settings.startPsnBelow - MIN_START));
+    const random = MIN_START + Math.floor(core.services.random() * (core.settings.startPsnBelow - MIN_START));
+    const known = core.secureStarts.start(path);
+    const start = known >= 0 ? known : random;
     context.open(now, true, ordered, path, start, core.settings.defaultMpr * 128);
     context.jobId = jobId;
     if (ordered) context.entropy = context.localId % core.config.entropies;
     core.enter(context, PdcState.CREATING, 'work');
     core.count(EVENT.contexts_opened);
     core.wake(context, now + core.settings.idleTime);
+    if (core.settings.negotiate !== 0 && !core.plainPeers.has(path)) this.#source.negotiate(now, context);
     return context;
   }
 

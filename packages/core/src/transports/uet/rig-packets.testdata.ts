@@ -11,6 +11,7 @@ import { emit, extract, type HeaderValues } from '../../wire/record.ts';
 import {
   Ack,
   AckCc,
+  AckCcCredit,
   ControlPacket,
   ControlType,
   FLAG_AR,
@@ -22,8 +23,10 @@ import {
   Nack,
   NextHeader,
   PdsRequest,
+  PdsRequestCc,
   PdsRequestSyn,
   PdsType,
+  pdsLength,
 } from '../../wire/uet/pds.ts';
 import {
   RequestMedium,
@@ -66,6 +69,9 @@ export interface Seen {
   req?: number;
   opaque?: number;
   mpr?: number;
+  credit?: number;
+  /** Congestion state of an ACK_CC. */
+  cc?: { ccType: number; serviceTime: number; rcvdBytes: number; oooCount: number; credit: number };
   sackBase?: number;
   sack?: number[];
   code?: number;
@@ -116,6 +122,8 @@ export function decode(bytes: Uint8Array): Seen {
     if (type === PdsType.ACK_CC) {
       const cc = extract(AckCc, view, 0);
       seen.mpr = cc.mpr;
+      const { ccType, serviceTime, rcvdBytes, oooCount } = cc;
+      seen.cc = { ccType, serviceTime, rcvdBytes, oooCount, credit: extract(AckCcCredit, view, 0).credit };
       seen.sackBase = (a.cackPsn + cc.sackPsnOffset) >>> 0;
       seen.sack = [];
       for (let n = 0; n < 64; n++) {
@@ -125,7 +133,8 @@ export function decode(bytes: Uint8Array): Seen {
     decodeResponse(seen, view, type === PdsType.ACK ? byteLength(Ack) : byteLength(AckCc));
     return seen;
   }
-  if (type !== PdsType.RUD_REQ && type !== PdsType.ROD_REQ) throw new Error(`unexpected packet type ${type}`);
+  const isCc = type === PdsType.RUD_CC_REQ || type === PdsType.ROD_CC_REQ;
+  if (type !== PdsType.RUD_REQ && type !== PdsType.ROD_REQ && !isCc) throw new Error(`unexpected packet type ${type}`);
   const r = extract(PdsRequest, view, 0);
   const { psn, spdcid, dpdcid } = r;
   const seen: Seen = { kind: 'request', type, next, flags, psn, spdcid, dpdcid, clear: (psn + r.clearPsnOffset) >>> 0 };
@@ -133,7 +142,8 @@ export function decode(bytes: Uint8Array): Seen {
     seen.start = (psn - extract(PdsRequestSyn, view, 0).psnOffset) >>> 0;
     seen.dpdcid = 0;
   }
-  const at = byteLength(PdsRequest);
+  const at = pdsLength(type);
+  if (isCc) seen.credit = extract(PdsRequestCc, view, 0).creditTarget;
   if (next === NextHeader.RESPONSE_DATA || next === NextHeader.RESPONSE_DATA_SMALL) decodeResponse(seen, view, at);
   else {
     const first = extract(RequestStd, view, at);

@@ -7,9 +7,10 @@ import { JOBS } from './jobs.ts';
 import { LINK } from './link.ts';
 import { MONITOR, TRACE } from './monitor.ts';
 import { RESOURCE } from './resource.ts';
+import { SECDOM } from './secdom.ts';
 import { STATISTIC } from './statistic.ts';
 import { SYSTEM } from './system.ts';
 
-export const MANAGEMENT = { DEV, LINK, RESOURCE, STATISTIC, SYSTEM, JOBS, MONITOR, TRACE } as const;
+export const MANAGEMENT = { DEV, LINK, RESOURCE, STATISTIC, SYSTEM, JOBS, MONITOR, TRACE, SECDOM } as const;
 export type ManagementObject = keyof typeof MANAGEMENT;
 export { NETNS_MODES } from './system.ts';

@@ -12,9 +12,19 @@ import { ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import type { Answer } from '../ses/target.ts';
+import { CcState, writeState } from './congestion.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
-import { storedHeader, writeAck, writeAckCc, writeControl, writeNack, writeResponse, writeStored } from './packets.ts';
+import {
+  ECT,
+  storedHeader,
+  writeAck,
+  writeAckCc,
+  writeControl,
+  writeNack,
+  writeResponse,
+  writeStored,
+} from './packets.ts';
 import { PdcState } from './states.ts';
 
 const { spdcid: requestSpdcid } = PdsRequest;
@@ -27,14 +37,14 @@ export class Answers {
   }
 
   /** Fills `out` with the next answer that leaves on its own; false when there is none. */
-  transmitPost(out: Packet): boolean {
+  transmitPost(now: Nanos, out: Packet): boolean {
     const { outbox } = this.#core;
     while (!outbox.empty) {
       const i = outbox.take();
       out.path = outbox.path[i]!;
       out.entropy = outbox.entropy[i]!;
       out.control = true;
-      if (this.#writePost(out, i)) return true;
+      if (this.#writePost(now, out, i)) return true;
     }
     return false;
   }
@@ -52,7 +62,8 @@ export class Answers {
       context.ackWanted = false;
       context.ackDue = NEVER;
       context.ackBytes = 0;
-      this.#writeCoalesced(context, out);
+      this.#writeCoalesced(now, context, out);
+      context.ackMarked = false;
       core.count(EVENT.sent_acks);
       if (context.state === PdcState.ACK_WAIT) core.makeReady(context); // the close waited for this
       return true;
@@ -110,11 +121,18 @@ export class Answers {
     const { settings } = core;
     context.ackPsn = psn;
     context.ackRetx = (flags & FLAG_RETX) !== 0;
-    context.ackMarked = packet.ecn === 3;
+    // one marked packet among those that an acknowledgement covers is enough
+    const isMarked = packet.ecn === 3;
+    context.ackMarked ||= isMarked;
+    context.ackSince = now;
     context.ackEntropy = packet.entropy;
     context.ackBytes += Math.max(bytes, settings.ackGenMinPktAdd);
     let due = NEVER;
-    if ((flags & (FLAG_SYN | FLAG_RETX)) !== 0 || context.ackMarked || context.ackBytes >= settings.ackGenTrigger)
+    if (
+      (flags & (FLAG_SYN | FLAG_RETX)) !== 0 ||
+      (isMarked && settings.ackOnEcn === 1) ||
+      context.ackBytes >= settings.ackGenTrigger
+    )
       due = now;
     else if ((flags & FLAG_AR) !== 0) due = now + settings.ackDelay;
     if (due === NEVER) return;
@@ -125,7 +143,8 @@ export class Answers {
     core.wantAck(context);
   }
 
-  #writeCoalesced(context: DeliveryContext, out: Packet): void {
+  #writeCoalesced(now: Nanos, context: DeliveryContext, out: Packet): void {
+    const { ccState, ecn } = this.#core.settings;
     const { rx } = context;
     const offset = psnDelta(rx.cack, context.ackPsn);
     const nextHeader = context.ackWithResponse ? NextHeader.RESPONSE : NextHeader.NONE;
@@ -133,9 +152,13 @@ export class Answers {
     out.path = context.path;
     out.entropy = context.ackEntropy;
     out.control = true;
+    // it may share a burst with data, which a mark on it does not harm
+    out.ecn = ecn === 1 ? ECT : 0;
     let length: number;
-    if (rx.ahead > 0) length = writeAckCc(out, context, offset, nextHeader, flags, this.#sackBase(context));
-    else {
+    if (rx.ahead > 0 || ccState !== CcState.WITH_BITMAPS) {
+      length = writeAckCc(out, context, offset, nextHeader, flags, this.#sackBase(context));
+      writeState(out, now, context, ccState, context.ackSince);
+    } else {
       context.sackStep = 0;
       length = writeAck(out, context.localId, context.remoteId, rx.cack, offset, nextHeader, flags);
     }
@@ -166,7 +189,7 @@ export class Answers {
     return base;
   }
 
-  #writePost(out: Packet, i: number): boolean {
+  #writePost(now: Nanos, out: Packet, i: number): boolean {
     const core = this.#core;
     const { outbox } = core;
     const post = outbox.post[i]!;
@@ -210,6 +233,7 @@ export class Answers {
         flags,
         this.#probeBase(context, outbox.payload[i]!),
       );
+      writeState(out, now, context, core.settings.ccState, outbox.since[i]!);
       return true;
     }
     const { rx } = context;

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../base/random.ts';
+import { NackCode } from '../../../wire/uet/pds.ts';
 import { ContextTable } from './context-table.ts';
 import { PdcState } from './states.ts';
 
+const LIMITS = { reserved: 0, cccs: 1000, bitmaps: 1000, sendSlots: 16, receiveRange: 128 };
+
 function table(contexts = 16, perPeer = 4, random = new SeededRandom(1)) {
-  return new ContextTable({ contexts, perPeer, sendSlots: 16, receiveRange: 128 }, () => random.next());
+  return new ContextTable({ ...LIMITS, contexts, perPeer }, () => random.next());
 }
 
 /** A live context with its identity, as the engine makes them. */
@@ -31,14 +34,14 @@ describe('context table (uet:pds/3.1, uet:pds/3.2, R184, R185)', () => {
       expect(of.get(context.localId)).toBe(context);
       of.release(0, context, 1000);
       expect(of.get(context.localId)).toBeUndefined();
-      expect(of.wasClosed(999, context.localId)).toBe(true);
-      expect(of.wasClosed(1000, context.localId)).toBe(false);
+      expect(of.closedCode(999, context.localId)).toBe(NackCode.CLOSING);
+      expect(of.closedCode(1000, context.localId)).toBe(0);
     }
   });
 
   it('reuses an id that was closed lately rather than to fail, and always ends', () => {
     let calls = 0;
-    const of = new ContextTable({ contexts: 4, perPeer: 4, sendSlots: 16, receiveRange: 128 }, () => {
+    const of = new ContextTable({ ...LIMITS, contexts: 4, perPeer: 4 }, () => {
       calls++;
       return 0.5;
     });
@@ -77,12 +80,12 @@ describe('context table (uet:pds/3.1, uet:pds/3.2, R184, R185)', () => {
   it('limits a peer, keeps a part for own work, and recovers (N07)', () => {
     const of = table(16, 4);
     const mine = Array.from({ length: 4 }, (_, n) => open(of, 1, n + 1)!);
-    expect(of.roomFor(1)).toBe(false);
+    expect(of.shortage(1)).toBe(NackCode.NO_PDC_AVAIL);
     expect(open(of, 1, 9)).toBeUndefined();
-    expect(of.roomFor(2)).toBe(true);
+    expect(of.shortage(2)).toBe(0);
     of.release(0, mine[0]!, 1000);
     expect(open(of, 1, 9)).toBeDefined();
-    for (let path = 2; of.roomFor(path); path++) for (let n = 1; n <= 4; n++) open(of, path, n);
+    for (let path = 2; of.shortage(path) === 0; path++) for (let n = 1; n <= 4; n++) open(of, path, n);
     expect(of.size).toBe(14); // an eighth stays
     expect(open(of, 99, 1)).toBeUndefined();
     expect(open(of, 99, 0)).toBeDefined();
@@ -98,5 +101,6 @@ describe('context table (uet:pds/3.1, uet:pds/3.2, R184, R185)', () => {
     for (let n = 0; n < 4096; n++) of.release(0, open(of, 2, (n % 0xffff) + 1)!, 1000);
     expect(of.closedStart(1, 1, 1)).toBe(-1);
     expect(of.closedStart(1, 2, 4096)).toBe(100);
+    expect(of.forgetfulUntil).toBe(1000); // starts are asked for twice until what was forgotten would be over
   });
 });

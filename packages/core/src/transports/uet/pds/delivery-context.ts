@@ -1,7 +1,10 @@
 /** A packet delivery context (PDC): the dynamic connection between two fabric endpoints. @spec uet:pds/3 */
+import type { Controller } from '../../../cc/controller.ts';
+import { ReceiverCredit } from '../../../cc/receiver-credit.ts';
 import { Window } from '../../../cc/window.ts';
 import { type Nanos, NEVER } from '../../../engine/time.ts';
 import type { InboundMessage } from '../ses/inbound-message.ts';
+import { PeerShare } from './peer-share.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import type { ReturnQueue } from './return-queue.ts';
 import { SendWindow } from './send-window.ts';
@@ -12,7 +15,9 @@ export class DeliveryContext {
   readonly slot: number;
   readonly tx: SendWindow;
   readonly rx: ReceiveWindow;
-  readonly cc: Window;
+  readonly cc: Controller;
+  /** What this destination grants the peer. */
+  readonly credit: ReceiverCredit;
   localId = 0;
   /** The peer's PDCID; 0 while unknown. */
   remoteId = 0;
@@ -20,6 +25,14 @@ export class DeliveryContext {
   ordered = false;
   /** This endpoint opened the context. */
   initiator = false;
+  /** What all contexts of the peer use together. */
+  peer = new PeerShare();
+  /** The peer is known to hear this endpoint. An initiator trusts its program with that. */
+  proven = true;
+  /** Features that the peer offered in a Negotiation. */
+  peerFeatures = 0;
+  /** Nothing else leaves before the peer has answered the Negotiation that opens the context. */
+  negotiating = false;
   /** Job of an initiator's context; a target's context serves any. */
   jobId = 0;
   state: number = PdcState.CLOSED;
@@ -60,6 +73,16 @@ export class DeliveryContext {
   ackMessageId = 0;
   ackJobId = 0;
   ackWithResponse = false;
+  /** When the packet came that the acknowledgement is for. */
+  ackSince: Nanos = 0;
+  /** Bytes of new packets, as both ends count them. */
+  receivedBytes = 0;
+  sentBytes = 0;
+  /** What the peer says that it received, bytes, and granted. */
+  peerReceived = 0;
+  creditSeen = 0;
+  /** The answers to packets up to this serial may carry marks that were reacted to. */
+  markSerial = 0;
   /** Received bytes since the last acknowledgement. */
   ackBytes = 0;
   /** Where the next SACK bitmap starts, relative to CACK: walks over a window longer than one bitmap. */
@@ -87,6 +110,15 @@ export class DeliveryContext {
   srtt = 0;
   lastActivity: Nanos = 0;
   closeDue: Nanos = NEVER;
+  /** No Close Command before: a late copy of a SYN packet would start the context again. */
+  closeAfter: Nanos = 0;
+  /** Times that the peer told another first PSN. */
+  renumberings = 0;
+  /** When to ask again for a sign that the peer hears, and how often that was done. */
+  proofDue: Nanos = NEVER;
+  proofTries = 0;
+  /** The gap that was called a loss last, as the PSN in it; -1 = none. */
+  inferredLoss = -1;
   entropy = 0;
   /** In the ring of contexts that may have something to send; outlives the context's use. */
   ready = false;
@@ -98,6 +130,7 @@ export class DeliveryContext {
     this.tx = new SendWindow(sendSlots);
     this.rx = new ReceiveWindow(receiveRange);
     this.cc = new Window(sendSlots);
+    this.credit = new ReceiverCredit(CREDIT_AHEAD);
   }
 
   /** Everything as at creation, except the parts that are allocated. */
@@ -118,8 +151,11 @@ export class DeliveryContext {
     this.ackWanted = this.ackRetx = this.ackMarked = this.ackWithResponse = false;
     this.ackDue = NEVER;
     this.ackBytes = this.sackStep = 0;
-    this.nackedExpected = -1;
-    this.nackedAt = 0;
+    this.nackedExpected = this.inferredLoss = -1;
+    this.nackedAt = this.closeAfter = 0;
+    this.renumberings = this.proofTries = this.peerFeatures = 0;
+    this.negotiating = false;
+    this.proofDue = NEVER;
     this.clearOwed = -1;
     this.clearDue = NEVER;
     this.progressAt = this.lastActivity = now;
@@ -130,6 +166,8 @@ export class DeliveryContext {
     this.tx.reset(start, range);
     this.rx.reset(start);
     this.cc.reset();
+    this.credit.reset();
+    this.receivedBytes = this.sentBytes = this.peerReceived = this.creditSeen = this.markSerial = 0;
   }
 
   /** New messages may start here. */
@@ -149,3 +187,6 @@ export class DeliveryContext {
     );
   }
 }
+
+/** Units of 256 bytes that a destination grants beyond what arrived: 4 MiB. */
+const CREDIT_AHEAD = 16_384;

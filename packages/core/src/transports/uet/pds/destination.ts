@@ -7,6 +7,7 @@
 import { psnAdd, psnAfter } from '../../../base/psn.ts';
 import type { Packet } from '../../../engine/packet.ts';
 import type { Nanos } from '../../../engine/time.ts';
+import { byteLength } from '../../../wire/header.ts';
 import {
   ControlPacket,
   ControlType,
@@ -15,9 +16,10 @@ import {
   FLAG_RETX,
   FLAG_SYN,
   NackCode,
+  Negotiation,
   NextHeader,
   PdsRequest,
-  PdsRequestSyn,
+  PdsRequestCc,
   PdsType,
   pdsLength,
   sesLength,
@@ -27,17 +29,19 @@ import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import { type Initiator, NOTHING_REFUSED } from '../ses/initiator.ts';
 import type { Target } from '../ses/target.ts';
+import { Acceptance, trimCode } from './acceptance.ts';
 import type { Answers } from './answers.ts';
+import { grantedCredit, nominalBytes } from './congestion.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
-import { Place } from './receive-window.ts';
+import { MAX_STORED, Place } from './receive-window.ts';
 import { Kind } from './send-window.ts';
 import type { Source } from './source.ts';
-import { PdcState } from './states.ts';
 
 const { clearPsnOffset, psn: requestPsn, spdcid: requestSpdcid, dpdcid: requestDpdcid } = PdsRequest;
-const { psnOffset } = PdsRequestSyn;
+const { creditTarget } = PdsRequestCc;
 const { probeOpaque, payload: controlPayload } = ControlPacket;
+const { negType, negLength, featureMask } = Negotiation;
 
 export class Destination {
   readonly #core: Core;
@@ -45,6 +49,7 @@ export class Destination {
   readonly #target: Target;
   readonly #source: Source;
   readonly #answers: Answers;
+  readonly #acceptance: Acceptance;
 
   constructor(core: Core, initiator: Initiator, target: Target, source: Source, answers: Answers) {
     this.#core = core;
@@ -52,6 +57,7 @@ export class Destination {
     this.#target = target;
     this.#source = source;
     this.#answers = answers;
+    this.#acceptance = new Acceptance(core);
   }
 
   /** A packet that carries a semantic request, or read data. */
@@ -74,6 +80,7 @@ export class Destination {
       return this.#answers.nack(packet, context, NackCode.PDC_HDR_MISMATCH, psn, 0, flags);
     }
     rx.cleared(psnAdd(psn, clearPsnOffset.get(view, at)));
+    if (type >= PdsType.RUD_CC_REQ) context.credit.want(creditTarget.get(view, at));
     if (!this.#admit(now, context, packet, psn, flags)) return;
     const header = pdsLength(type);
     const room = packet.length - header;
@@ -95,6 +102,7 @@ export class Destination {
       return this.#answers.nack(packet, context, answer.nack, psn, 0, flags);
     }
     core.count(EVENT.received_requests);
+    context.receivedBytes += nominalBytes(packet);
     rx.accept(psn, answer.guaranteed);
     if (answer.guaranteed) return this.#store(context, packet, psn, flags);
     context.ackOpcode = answer.opcode;
@@ -107,6 +115,18 @@ export class Destination {
       return;
     }
     this.#answers.wantAck(now, context, packet, psn, flags, room);
+    if (!ordered && rx.ahead > 0) this.#inferLoss(context, packet, flags);
+  }
+
+  /** Much has arrived behind a gap: says so before the source finds out. @spec uet:pds/5.3 */
+  #inferLoss(context: DeliveryContext, packet: Packet, flags: number): void {
+    const { rx } = context;
+    const { inferLossPackets } = this.#core.settings;
+    if (inferLossPackets === 0 || rx.ahead < inferLossPackets) return;
+    const missing = psnAdd(rx.cack, 1);
+    if (rx.has(missing) || context.inferredLoss === missing) return; // one held back is not one lost
+    context.inferredLoss = missing;
+    this.#answers.nack(packet, context, NackCode.RCVR_INFER_LOSS, missing, 0, flags & ~FLAG_RETX);
   }
 
   /** Control packets of every type. */
@@ -165,11 +185,14 @@ export class Destination {
         core.outbox.messageId[i] = probeOpaque.get(view, at);
         core.outbox.payload[i] = controlPayload.get(view, at);
         core.outbox.flags[i] = FLAG_P;
+        core.outbox.since[i] = now;
         return;
       }
       case ControlType.CREDIT:
+        return this.#source.creditCame(context, controlPayload.get(view, at) & 0xff_ffff);
       case ControlType.CREDIT_REQUEST:
-        return; // receiver credit is not used; there is nothing to answer
+        context.credit.want(controlPayload.get(view, at) & 0xff_ffff);
+        return core.control(context, ControlType.CREDIT, 0, grantedCredit(context), 0);
       default:
         core.drop('control');
         return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
@@ -191,7 +214,7 @@ export class Destination {
       this.#answers.nack(packet, context, NackCode.PDC_MODE_MISMATCH, requestPsn.get(packet.view, packet.at), 0, flags);
       return undefined;
     }
-    return this.#syn(now, packet, ordered, nextHeader, flags);
+    return this.#acceptance.accept(now, packet, ordered, nextHeader, flags);
   }
 
   /** Looks up by the PDCID that the packet names. */
@@ -208,7 +231,7 @@ export class Destination {
     const context = core.contexts.get(dpdcid);
     if (context === undefined) {
       core.drop('unknown_pdc');
-      const code = core.contexts.wasClosed(now, dpdcid) ? NackCode.CLOSING : NackCode.INV_DPDCID;
+      const code = core.contexts.closedCode(now, dpdcid) || NackCode.INV_DPDCID;
       core.nack(packet, code, psn, 0, spdcid, 0, flags & FLAG_RETX);
       return undefined;
     }
@@ -218,83 +241,19 @@ export class Destination {
     }
     if (context.remoteId === 0) {
       // read data overtook the first acknowledgement: it names the peer's context as well
-      context.remoteId = spdcid;
-      if (context.state === PdcState.CREATING) core.enter(context, PdcState.ESTABLISHED, 'return packet');
+      core.learn(context, spdcid, 'return packet');
     } else if (context.remoteId !== spdcid) {
       core.drop('pdc_mismatch');
       core.nack(packet, NackCode.PDC_HDR_MISMATCH, psn, 0, spdcid, 0, flags & FLAG_RETX);
       return undefined;
     }
+    if (!context.proven) core.prove(context);
     if (packet.trimmed) {
       core.drop('trimmed');
-      this.#answers.nack(packet, context, NackCode.TRIMMED, psn, 0, flags);
+      this.#answers.nack(packet, context, trimCode(packet), psn, 0, flags);
       return undefined;
     }
     context.lastActivity = now;
-    return context;
-  }
-
-  /** A packet that may open a context. The order of the checks matters. @spec uet:pds/3.4 */
-  #syn(now: Nanos, packet: Packet, ordered: boolean, nextHeader: number, flags: number): DeliveryContext | undefined {
-    const core = this.#core;
-    const { view, at } = packet;
-    const psn = requestPsn.get(view, at);
-    const spdcid = requestSpdcid.get(view, at);
-    const refuse = (code: number, payload = 0, localId = 0): undefined => {
-      core.nack(packet, code, psn, localId, spdcid, payload, flags & FLAG_RETX);
-      return undefined;
-    };
-    if (spdcid === 0) {
-      core.drop('pdcid_zero');
-      return undefined;
-    }
-    if (packet.trimmed) {
-      core.drop('trimmed');
-      return refuse(NackCode.TRIMMED);
-    }
-    const start = psnAdd(psn, -psnOffset.get(view, at));
-    const known = core.contexts.findSyn(packet.path, spdcid);
-    if (known !== undefined) {
-      if (known.ordered !== ordered) {
-        core.drop('pdc_mismatch');
-        return refuse(NackCode.PDC_MODE_MISMATCH, 0, known.localId);
-      }
-      if (known.tx.start !== start || known.rx.place(psn) === Place.OUTSIDE) {
-        core.drop('syn');
-        return refuse(NackCode.INVALID_SYN, 0, known.localId);
-      }
-      known.lastActivity = now;
-      return known;
-    }
-    // nothing is made for a request that is cut short
-    const type = view.getUint16(at) >>> 11;
-    if (
-      nextHeader < NextHeader.REQUEST_SMALL ||
-      nextHeader > NextHeader.REQUEST_STD ||
-      (type !== PdsType.CP && packet.length < pdsLength(type) + sesLength(nextHeader))
-    ) {
-      core.drop('next_header');
-      return refuse(NackCode.PDC_HDR_MISMATCH);
-    }
-    if (core.contexts.closedStart(now, packet.path, spdcid) === start) {
-      core.drop('closing');
-      return refuse(NackCode.CLOSING);
-    }
-    if (core.closing || !core.contexts.roomFor(packet.path)) {
-      core.drop('no_context');
-      return refuse(NackCode.NO_PDC_AVAIL);
-    }
-    if (ordered && psn !== start) {
-      core.drop('out_of_order');
-      return refuse(NackCode.ROD_OOO, start);
-    }
-    const context = core.contexts.allocate(now, packet.path, spdcid)!;
-    context.open(now, false, ordered, packet.path, start, core.settings.defaultMpr * 128);
-    context.remoteId = spdcid;
-    if (ordered) context.entropy = context.localId % core.config.entropies;
-    core.enter(context, PdcState.ESTABLISHED, 'SYN');
-    core.count(EVENT.contexts_accepted);
-    core.wake(context, now + core.settings.idleTime);
     return context;
   }
 
@@ -323,11 +282,6 @@ export class Destination {
         context.nackedAt = now;
         this.#answers.nack(packet, context, NackCode.ROD_OOO, psn, expected, flags);
       }
-      return false;
-    }
-    if (rx.storeFull) {
-      core.drop('no_resource');
-      this.#answers.nack(packet, context, NackCode.NO_GTD_DEL_AVAIL, psn, 0, flags);
       return false;
     }
     return true;
@@ -362,6 +316,12 @@ export class Destination {
       core.drop('control');
       return this.#answers.nack(packet, context, NackCode.UNEXP_EVENT, psn, 0, flags);
     }
+    if (type === ControlType.NEGOTIATION) {
+      const { view, at, length } = packet;
+      const isWhole = length >= NEGOTIATION_BYTES && negLength.get(view, at) === NEGOTIATION_WORDS;
+      // what is not understood is agreed to by ignoring it
+      if (isWhole && negType.get(view, at) === FEATURES) context.peerFeatures = featureMask.get(view, at);
+    }
     core.count(EVENT.received_controls);
     context.rx.accept(psn, false);
     this.#answers.plainAck(context, packet, psn, context.rx.cack, flags);
@@ -392,6 +352,7 @@ export class Destination {
     const code = ResponseData.returnCode.get(view, at);
     this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
     core.count(EVENT.received_requests);
+    context.receivedBytes += nominalBytes(packet);
     context.rx.accept(psn, false);
     context.ackOpcode = SesResponseOpcode.DEFAULT_RESPONSE;
     context.ackMessageId = small ? 0 : ResponseData.responseMessageId.get(view, at);
@@ -423,5 +384,16 @@ export class Destination {
       }
     }
     this.#answers.repeatStored(context, packet, psn, flags);
+    // the source may have nothing to send that could carry a clear
+    if (context.rx.storedCount === ASK_FOR_CLEAR) {
+      this.#core.control(context, ControlType.CLEAR_REQUEST, 0, context.rx.highest, 0);
+    }
   }
 }
+
+/** Responses kept at which a source is asked to clear some: three quarters of the room. */
+const ASK_FOR_CLEAR = (MAX_STORED * 3) / 4;
+/** Kind and length of the one Negotiation there is. @spec uet:pds/2.13 */
+const FEATURES = 1;
+const NEGOTIATION_WORDS = 2;
+const NEGOTIATION_BYTES = byteLength(Negotiation);

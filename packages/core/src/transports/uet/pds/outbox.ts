@@ -33,6 +33,8 @@ export class Outbox {
   readonly payload = new Uint32Array(SIZE);
   readonly messageId = new Uint16Array(SIZE);
   readonly jobId = new Uint32Array(SIZE);
+  /** When the packet came that is answered, for answers that tell how long that took. */
+  readonly since = new Float64Array(SIZE);
 
   get empty(): boolean {
     return this.#head === this.#tail;

@@ -6,10 +6,14 @@ import {
   Ack,
   AckCc,
   ControlPacket,
+  ControlType,
+  FLAG_ISROD,
   FLAG_SYN,
   Nack,
+  Negotiation,
   NextHeader,
   PdsRequest,
+  PdsRequestCc,
   PdsRequestSyn,
   PdsType,
 } from '../../../wire/uet/pds.ts';
@@ -30,28 +34,39 @@ const {
   payload: controlPayload,
 } = ControlPacket;
 
+const { negType, negLength, featureMask } = Negotiation;
+
 /** Type, next header and flags are one 16-bit word; writing it whole costs one store instead of three. */
 const prologue = (view: DataView, at: number, type: number, nextHeader: number, flags: number): void =>
   view.setUint16(at, (type << 11) | (nextHeader << 7) | flags);
 
-/** RUD or ROD request; in SYN form while the peer's PDCID is unknown. */
+/**
+ * RUD or ROD request; in SYN form while the peer's PDCID is unknown.
+ * @param creditWanted - makes it the CC form; -1: the plain one
+ */
 export function writeRequest(
   out: Packet,
   context: DeliveryContext,
   psn: number,
   nextHeader: number,
   flags: number,
+  creditWanted = -1,
 ): number {
   const { view, at } = out;
   const syn = context.remoteId === 0;
-  prologue(view, at, context.ordered ? PdsType.ROD_REQ : PdsType.RUD_REQ, nextHeader, syn ? flags | FLAG_SYN : flags);
+  const type = context.ordered ? PdsType.ROD_REQ : PdsType.RUD_REQ;
+  const withCredit = creditWanted >= 0;
+  prologue(view, at, withCredit ? type + CC_FORM : type, nextHeader, syn ? flags | FLAG_SYN : flags);
   clearPsnOffset.set(view, at, psnDelta(psn, context.tx.clear));
   requestPsn.set(view, at, psn);
   requestSpdcid.set(view, at, context.localId);
   // the SYN form has pdc_info (0) and psn_offset in the place of the peer's PDCID
   requestDpdcid.set(view, at, context.remoteId);
   if (syn) psnOffset.set(view, at, psnDelta(context.tx.start, psn));
-  return REQUEST_BYTES;
+  if (!withCredit) return REQUEST_BYTES;
+  // each context has a congestion control context of its own
+  view.setUint32(at + REQUEST_BYTES, ((context.localId & 0xff) << 24) | creditWanted);
+  return REQUEST_CC_BYTES;
 }
 
 /** Control packet of a context. */
@@ -73,6 +88,27 @@ export function writeControl(
   controlDpdcid.set(view, at, remoteId);
   controlPayload.set(view, at, payload);
   return CONTROL_BYTES;
+}
+
+/** Control packet with a PSN of its own; in SYN form while the peer's PDCID is unknown. */
+export function writeTracked(
+  out: Packet,
+  context: DeliveryContext,
+  type: number,
+  psn: number,
+  flags: number,
+  features: number,
+): number {
+  const { view, at } = out;
+  const syn = context.remoteId === 0;
+  const isModeTold = context.ordered && (type === ControlType.NOOP || type === ControlType.NEGOTIATION);
+  const all = flags | (syn ? FLAG_SYN : 0) | (isModeTold ? FLAG_ISROD : 0);
+  writeControl(out, context.localId, syn ? psnDelta(context.tx.start, psn) : context.remoteId, type, psn, 0, all, 0);
+  if (type !== ControlType.NEGOTIATION) return CONTROL_BYTES;
+  negType.set(view, at, 1);
+  negLength.set(view, at, (NEGOTIATION_BYTES - CONTROL_PREFIX_BYTES) >> 2);
+  featureMask.set(view, at, features);
+  return NEGOTIATION_BYTES;
 }
 
 /** NACK; its PDCIDs may be 0. */
@@ -116,7 +152,7 @@ export function writeAck(
 }
 
 /**
- * ACK_CC: the same with window and SACK bitmap. Congestion state says nothing yet (all zero: service time invalid).
+ * ACK_CC: the same with window and SACK bitmap. The congestion state is left at zero, see `congestion.ts`.
  * @param sackBase - PSN of bit 0
  */
 export function writeAckCc(
@@ -196,10 +232,18 @@ export function writeStored(out: Packet, at: number, stored: StoredResponse): nu
 }
 
 export const REQUEST_BYTES = byteLength(PdsRequest);
+const REQUEST_CC_BYTES = byteLength(PdsRequestCc);
+/** From the type of a request to the one that tells the credit wanted. */
+const CC_FORM = PdsType.RUD_CC_REQ - PdsType.RUD_REQ;
 const CONTROL_BYTES = byteLength(ControlPacket);
+const NEGOTIATION_BYTES = byteLength(Negotiation);
+/** What all control packets begin with. */
+const CONTROL_PREFIX_BYTES = 12;
 const NACK_BYTES = byteLength(Nack);
 export const ACK_BYTES = byteLength(Ack);
 const ACK_CC_BYTES = byteLength(AckCc);
 const RESPONSE_BYTES = byteLength(Response);
 const RESPONSE_DATA_BYTES = byteLength(ResponseData);
 const RESPONSE_DATA_SMALL_BYTES = byteLength(ResponseDataSmall);
+/** ECN-capable transport, ECT(0). */
+export const ECT = 2;

@@ -7,6 +7,7 @@ import {
   type Bench,
   type BenchOptions,
   ControlType,
+  creating,
   dataSes,
   established,
   expectSent,
@@ -145,6 +146,31 @@ describe('ordered delivery: go-back-N (uet:pds/5.4)', () => {
   });
 });
 
+/** A NACK of a start means something before the first answer only. */
+function expectOnlyAtStart(code: number, reaction: 'restart' | 'renumber'): void {
+  const late = busy(2);
+  late.give(late.nack(code, 1, { payload: late.start + 1000 }));
+  expectSent(late, late.pass(15 * MS), []);
+  expect(late.drops('nack_code')).toBe(1);
+  const bench = creating({ settings: QUIET }, 3);
+  bench.give(bench.nack(code, 0, { spdcid: 0, payload: 0xffff_fffe }));
+  const now = bench.take();
+  if (reaction === 'restart') {
+    expect(now[0]).toMatchObject({ flags: SYN });
+    expect(now[0]!.spdcid).not.toBe(bench.id);
+    return;
+  }
+  const again = { kind: 'request', flags: SYN | RETX | AR, start: 0xffff_fffe, spdcid: bench.id } as const;
+  expectSent(
+    bench,
+    now,
+    [0xffff_fffe, 0xffff_ffff, 0].map((psn) => ({ ...again, psn })),
+  );
+  expect(now.map(({ data }) => data)).toEqual(bench.sent.map(({ data }) => data));
+  bench.give(bench.ack(0, { cack: 0 }));
+  expect(bench.done).toEqual([[1, 0]]);
+}
+
 describe('NACK codes (uet:pds/2.12, R194)', () => {
   const codes = Array.from({ length: 256 }, (_, code) => code);
 
@@ -152,6 +178,7 @@ describe('NACK codes (uet:pds/2.12, R194)', () => {
     const { reaction, name } = nackRow(code);
     if (name === 'reserved' && code > 0x1c) continue; // one range, see below
     it(`0x${code.toString(16).padStart(2, '0')} ${name}: ${reaction}`, () => {
+      if (reaction === 'restart' || reaction === 'renumber') return expectOnlyAtStart(code, reaction);
       const bench = busy(2, { ordered: reaction === 'goBack' });
       bench.give(bench.nack(code, 1, { payload: bench.start + 1 }));
       const now = bench.take();

@@ -239,6 +239,25 @@ export class SendWindow {
     }
   }
 
+  /** The peer wants other numbers: all PSNs move, and everything is to be sent again. Before the first answer only. */
+  renumber(start: number): void {
+    const delta = psnDelta(this.start, start);
+    const { outstanding } = this;
+    const arrays = [this.kind, this.state, this.ref, this.offset, this.length, this.sentAt, this.serial] as const;
+    for (const array of arrays) {
+      const before = array.slice();
+      for (let i = 0; i < this.slots; i++) array[(i + delta) & this.mask] = before[i]!;
+    }
+    this.retries.fill(0);
+    this.again.fill(0);
+    this.refusals.fill(0);
+    this.start = this.base = start;
+    this.cackSeen = this.floor = psnAdd(start, -1);
+    this.next = psnAdd(start, outstanding);
+    this.#lostFrom = start;
+    this.loseFrom(start);
+  }
+
   /** The lowest PSN that must be sent again; call only while `lost` > 0. */
   firstLost(): number {
     let psn = this.#lostFrom;

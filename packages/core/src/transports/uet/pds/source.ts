@@ -4,17 +4,19 @@
  *
  * @spec uet:pds/3.7 uet:pds/3.8 uet:pds/4.6 uet:pds/4.7 uet:pds/5
  */
+
 import { psnAdd, psnAfter, psnBefore, psnDelta } from '../../../base/psn.ts';
+import { CongestionState, StateKind } from '../../../cc/controller.ts';
 import type { Packet } from '../../../engine/packet.ts';
 import { Status } from '../../../engine/status.ts';
 import { type Nanos, NEVER } from '../../../engine/time.ts';
 import {
   Ack,
   AckCc,
-  AckProbe,
   AckRequest,
   ControlType,
   FLAG_AR,
+  FLAG_M,
   FLAG_P,
   FLAG_RETX,
   Nack,
@@ -31,25 +33,32 @@ import { type Initiator, NO_MESSAGE, NOTHING_REFUSED } from '../ses/initiator.ts
 import type { Message } from '../ses/message.ts';
 import { returnHeader, writeReturn } from '../ses/return-data.ts';
 import type { Target } from '../ses/target.ts';
+import { isSpent } from '../tss/secure-starts.ts';
+import { creditTarget, readRefusalState, readState, takeCredit } from './congestion.ts';
 import type { DeliveryContext } from './delivery-context.ts';
+import { Losses } from './losses.ts';
 import { nackRow } from './nacks.ts';
-import { writeControl, writeRequest } from './packets.ts';
+import { ECT, writeRequest, writeTracked } from './packets.ts';
 import { Kind, Sent } from './send-window.ts';
 import { PdcState } from './states.ts';
+import { nextDue, rto, rtoDue, stuckDue, tailDue } from './timers.ts';
 
 const { ackPsnOffset, cackPsn, spdcid: ackSpdcid, dpdcid: ackDpdcid, req } = Ack;
-const { mpr, sackPsnOffset, sackBitmap } = AckCc;
-const { nackCode, nackPsn, spdcid: nackSpdcid, dpdcid: nackDpdcid, payload: nackPayload, nt } = Nack;
+const { mpr } = AckCc;
+const { nackCode, nackPsn, spdcid: nackSpdcid, dpdcid: nackDpdcid, payload: nackPayload } = Nack;
 
 export class Source {
   readonly #core: Core;
   readonly #initiator: Initiator;
   readonly #target: Target;
   readonly #resubmit: (message: Message) => void;
+  readonly #state = new CongestionState();
+  readonly #losses: Losses;
 
   /** @param resubmit - finds another context for a message whose own is gone */
   constructor(core: Core, initiator: Initiator, target: Target, resubmit: (message: Message) => void) {
     this.#core = core;
+    this.#losses = new Losses(core);
     this.#initiator = initiator;
     this.#target = target;
     this.#resubmit = resubmit;
@@ -66,13 +75,16 @@ export class Source {
     }
     if (tx.inFlight >= context.cc.packets || !tx.open) return false;
     if (context.remoteId === 0 && psnDelta(tx.start, tx.next) > MAX_PSN_OFFSET) return false;
+    if (context.negotiating) return false;
     if (context.returns !== undefined && context.returns.count > 0) {
+      if (!context.proven && this.#core.settings.proveFirst === 1) return this.#askProof(now, context);
       const psn = this.#push(now, context, Kind.RETURN, 0, 0, context.returns.peekLength());
       context.returns.take(psn);
       this.#writePacket(context, out, psn, context.returns.count === 0 ? FLAG_AR : this.#arIfClosing(context));
       return true;
     }
     if (!context.initiator) return false;
+    if (isSpent(context.path, tx.start, tx.next)) this.beginClose(now, context);
     if (this.#initiator.plan(context)) {
       const { kind, ref, offset, length, last } = this.#initiator.planned;
       const psn = this.#push(now, context, kind, ref, offset, length);
@@ -108,15 +120,14 @@ export class Source {
     if (packet.length < header + sesLength(nextHeader)) return core.drop('next_header');
     core.count(EVENT.received_acks);
     context.lastActivity = now;
-    if (context.remoteId === 0) {
-      context.remoteId = spdcid;
-      if (context.state === PdcState.CREATING) core.enter(context, PdcState.ESTABLISHED, 'acknowledgement');
-    }
+    if (context.remoteId === 0) core.learn(context, spdcid, 'acknowledgement');
+    if (!context.proven) core.prove(context);
     const base = tx.base;
     let acked = 0;
+    let rtt = 0;
     if (!probe && tx.pending(ackPsn)) {
       const i = ackPsn & tx.mask;
-      if (tx.again[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, now - tx.sentAt[i]!);
+      if (tx.again[i] === 0 && (flags & FLAG_RETX) === 0) this.#sample(context, (rtt = now - tx.sentAt[i]!));
       if (nextHeader !== NextHeader.NONE) this.#deliver(now, context, packet, ackPsn, at + header, nextHeader);
       // what CACK covers is acknowledged below, oldest first, so that requests complete in the order of posting
       if (psnAfter(ackPsn, cack)) acked += this.#ackOne(now, context, ackPsn);
@@ -127,10 +138,23 @@ export class Source {
       if (withState) tx.range = Math.max(1, mpr.get(view, at)) * 128;
     }
     for (let psn = tx.base; !psnAfter(psn, cack); psn = psnAdd(psn, 1)) acked += this.#ackOne(now, context, psn);
-    if (withState) this.#selective(now, context, packet, cack, probe);
+    if (withState) this.#losses.selective(now, context, packet, cack, probe);
     if (context.state === PdcState.CLOSED) return; // the last of these finished a close
     tx.advance();
-    if (acked > 0) context.cc.onAck(acked);
+    const { cc } = context;
+    if (acked > 0) cc.onAck(acked);
+    if ((flags & FLAG_M) !== 0 && tx.arrivedSerial >= context.markSerial) {
+      // answers to what is out already will tell of the same queue
+      context.markSerial = tx.serials;
+      core.count(EVENT.marks);
+      cc.onMark();
+    }
+    if (withState && cc.onState !== undefined) {
+      readState(packet, type, context, this.#state);
+      this.#state.rttNs = rtt;
+      this.#state.isMarked = (flags & FLAG_M) !== 0;
+      cc.onState(this.#state);
+    }
     if (tx.base !== base) {
       context.progressAt = now;
       context.backoff = context.tailLosses = 0;
@@ -145,7 +169,6 @@ export class Source {
   refusal(now: Nanos, packet: Packet): void {
     const core = this.#core;
     const { view, at } = packet;
-    if (nt.get(view, at) === 1) return core.drop('nack_range');
     const context = core.contexts.get(nackDpdcid.get(view, at));
     if (context === undefined) return core.drop('unknown_pdc');
     if (context.path !== packet.path) return core.drop('peer_mismatch');
@@ -157,13 +180,30 @@ export class Source {
     const code = nackCode.get(view, at);
     const row = nackRow(code);
     if (row.reaction === 'ignore') return core.drop('nack_code');
+    // these two speak of the start: once that was answered they are late, or lies
+    const isOfStart = row.reaction === 'restart' || row.reaction === 'renumber';
+    if (isOfStart && context.state !== PdcState.CREATING) return core.drop('nack_code');
     core.count(EVENT.received_nacks);
     context.lastActivity = now;
+    if (view.getUint16(at) >>> 11 === PdsType.NACK_CCX && context.cc.onState !== undefined) {
+      readRefusalState(packet, this.#state);
+      context.cc.onState(this.#state);
+    }
+    if (!context.proven) core.prove(context);
     const i = psn & tx.mask;
     switch (row.reaction) {
       case 'fail':
       case 'reopen':
-        return this.#fatal(now, context, code, i, row.reaction === 'reopen');
+      case 'restart':
+        return this.#fatal(now, context, code, i, row.reaction !== 'fail');
+      case 'renumber':
+        if (++context.renumberings > MAX_RENUMBERINGS) return core.drop('nack_code');
+        tx.renumber(nackPayload.get(view, at));
+        context.rx.reset(tx.start);
+        context.refusedUntil = NEVER;
+        context.progressAt = now;
+        context.backoff = 0;
+        break;
       case 'later':
         context.progressAt = now;
         break;
@@ -171,7 +211,7 @@ export class Source {
         const expected = nackPayload.get(view, at);
         if (!tx.holds(expected) && expected !== tx.next) return core.drop('nack_range');
         const count = tx.loseFrom(expected);
-        if (count > 0) this.#lossSeen(context, count);
+        if (count > 0) this.#losses.seen(context, count);
         break;
       }
       case 'resendNow':
@@ -179,6 +219,7 @@ export class Source {
         if (++tx.refusals[i]! > core.settings.maxNackRetries)
           return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.lose(psn);
+        if (row.isCongestion) this.#losses.congested(context);
         break;
       case 'resend': {
         const tries = ++tx.refusals[i]!;
@@ -186,6 +227,7 @@ export class Source {
         if (limit < NO_NACK_LIMIT && tries > limit)
           return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.refuse(psn);
+        if (row.isCongestion) this.#losses.congested(context);
         const wait = Math.min(core.settings.nackRetx * 2 ** (tries - 1), MAX_NACK_WAIT);
         context.refusedUntil = Math.min(context.refusedUntil, now + wait);
         context.progressAt = Math.max(context.progressAt, now + wait);
@@ -194,6 +236,18 @@ export class Source {
     }
     core.makeReady(context);
     this.rearm(now, context);
+  }
+
+  /** A Credit control packet. */
+  creditCame(context: DeliveryContext, credit: number): void {
+    takeCredit(context, credit);
+    if (context.cc.onState === undefined) return;
+    const state = this.#state;
+    state.kind = StateKind.CREDIT;
+    state.credit = context.creditSeen;
+    state.rttNs = state.serviceNs = state.penalty = 0;
+    state.outOfOrder = -1;
+    context.cc.onState(state);
   }
 
   /** Deadlines of the context that may have passed. */
@@ -205,11 +259,17 @@ export class Source {
       tx.retryRefused();
       core.makeReady(context);
     }
-    if (tx.outstanding > 0 && now >= this.#rtoDue(context)) {
+    if (tx.outstanding > 0 && now >= rtoDue(core.settings, context)) {
       if (!this.#timeout(now, context)) return;
-    } else if (this.#tailDue(context) <= now) this.#probe(context);
+    } else if (tailDue(core.settings, context) <= now) this.#probe(context);
     if (now >= context.clearDue) this.sendClear(context);
-    if (now >= context.retryAt) core.makeReady(context);
+    if (now >= context.proofDue) {
+      if (++context.proofTries > MAX_PROOF_TRIES)
+        return this.fail(now, context, Status.RETRY_EXC_ERR, 0, NOTHING_REFUSED);
+      context.proofDue = NEVER;
+      core.makeReady(context);
+    }
+    if (now >= context.retryAt || context.state === PdcState.ACK_WAIT) core.makeReady(context);
     if (now >= context.closeDue)
       return this.fail(now, context, Status.REM_ABORT_ERR, NackCode.CLOSING_IN_ERR, NOTHING_REFUSED);
     if (now >= context.lastActivity + core.settings.idleTime && context.resting) {
@@ -217,7 +277,8 @@ export class Source {
       this.beginClose(now, context);
     }
     // all is acknowledged, and yet data of a read or room in the window never comes: nothing else ends that
-    if (now >= this.#stuckDue(context)) return this.fail(now, context, Status.RETRY_EXC_ERR, 0, NOTHING_REFUSED);
+    if (now >= stuckDue(core.settings, context))
+      return this.fail(now, context, Status.RETRY_EXC_ERR, 0, NOTHING_REFUSED);
     this.rearm(now, context);
   }
 
@@ -236,6 +297,13 @@ export class Source {
     core.makeReady(context);
   }
 
+  /** Opens the context by saying what this endpoint can do; work follows when that was answered. */
+  negotiate(now: Nanos, context: DeliveryContext): void {
+    context.negotiating = true;
+    this.#push(now, context, Kind.CONTROL, ControlType.NEGOTIATION, 0, 0);
+    context.tx.lose(context.tx.start);
+  }
+
   /** Tells the peer that responses up to CLEAR_PSN have been seen. */
   sendClear(context: DeliveryContext): void {
     context.clearDue = NEVER;
@@ -251,7 +319,8 @@ export class Source {
   fail(now: Nanos, context: DeliveryContext, status: number, vendorStatus: number, refused: number): void {
     this.#core.count(EVENT.contexts_failed);
     const moved = this.#initiator.contextFailed(context, status, vendorStatus, refused);
-    this.release(now, context, 'failed');
+    const inError = !context.initiator && vendorStatus === NackCode.CLOSING_IN_ERR;
+    this.release(now, context, 'failed', inError ? NackCode.CLOSING_IN_ERR : NackCode.CLOSING);
     for (let i = moved; i >= 0; ) {
       const message = this.#initiator.messages.at(i);
       i = message.next;
@@ -260,29 +329,22 @@ export class Source {
   }
 
   /** Ends a context without anything left to report. */
-  release(now: Nanos, context: DeliveryContext, why: string): void {
+  release(now: Nanos, context: DeliveryContext, why: string, code: number = NackCode.CLOSING): void {
     const core = this.#core;
     this.#target.contextClosed(context);
+    if (context.initiator) core.secureStarts.used(context.path, context.tx.next);
+    else core.secureStarts.ended(context.path, context.rx.highest);
     core.enter(context, PdcState.CLOSED, why);
     core.timers.set(context.slot, NEVER);
     context.ackWanted = false;
-    core.contexts.release(now, context, now + core.settings.synSafetyTime);
+    core.contexts.release(now, context, now + core.settings.synSafetyTime, code);
     core.count(EVENT.contexts_closed);
   }
 
   /** Sets the context's deadline to its earliest timer. */
   rearm(now: Nanos, context: DeliveryContext): void {
     if (context.state === PdcState.CLOSED) return;
-    const { idleTime } = this.#core.settings;
-    const idle = context.lastActivity + idleTime;
-    // idle, but not at rest: look again an idle time later
-    let due = Math.min(idle > now ? idle : now + idleTime, this.#stuckDue(context));
-    if (context.tx.outstanding > 0) due = Math.min(due, this.#rtoDue(context), this.#tailDue(context));
-    if (context.ackWanted) due = Math.min(due, context.ackDue);
-    due = Math.min(due, context.refusedUntil, context.clearDue, context.closeDue);
-    if (context.retryHead >= 0 && !(context.ordered && context.openMessages > 0)) due = Math.min(due, context.retryAt);
-    // a deadline that has passed and was not acted upon must not spin
-    this.#core.timers.set(context.slot, Math.max(due, now + 1));
+    this.#core.timers.set(context.slot, nextDue(now, this.#core.settings, context));
   }
 
   #push(now: Nanos, context: DeliveryContext, kind: number, ref: number, offset: number, length: number): number {
@@ -295,6 +357,7 @@ export class Source {
     }
     context.lastActivity = now;
     this.#core.count(EVENT.sent_requests);
+    context.sentBytes += length;
     return tx.push(now, kind, ref, offset, length);
   }
 
@@ -306,6 +369,7 @@ export class Source {
     tx.resent(now, psn);
     if (firstTime) tx.again[i] = 0;
     if (kind === Kind.REQUEST) this.#initiator.messages.at(tx.ref[i]!).resent = true;
+    if (!firstTime && context.remoteId === 0) context.closeAfter = now + this.#core.settings.synRetxSafetyTime;
     if (!firstTime) this.#core.count(EVENT.retransmitted_packets);
     context.lastActivity = now;
     this.#writePacket(context, out, psn, firstTime ? FLAG_AR : FLAG_RETX | FLAG_AR);
@@ -323,18 +387,33 @@ export class Source {
     const kind = tx.kind[i]!;
     if (kind === Kind.CONTROL) {
       out.control = true;
-      out.length = writeControl(out, context.localId, context.remoteId, tx.ref[i]!, psn, 0, flags, 0);
+      out.length = writeTracked(out, context, tx.ref[i]!, psn, flags, this.#core.settings.negotiate);
       return;
     }
+    const { ecn, ccRequests } = this.#core.settings;
+    out.ecn = ecn === 1 ? ECT : 0;
+    const wanted = ccRequests === 1 ? creditTarget(context, this.#core.config.payloadMtu) : -1;
     if (kind === Kind.RETURN) {
       const { slots } = context.returns!;
-      const length = writeRequest(out, context, psn, returnHeader(slots, i), flags);
+      const length = writeRequest(out, context, psn, returnHeader(slots, i), flags, wanted);
       out.length = length + writeReturn(this.#core.services.dma, slots, i, out, out.at + length);
     } else {
-      const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags);
+      const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags, wanted);
       out.length = length + this.#initiator.write(out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
     }
     this.#cleared(context);
+  }
+
+  /**
+   * Read data goes only to a peer that is known to hear this endpoint: its request may come from a forged address, and
+   * be much smaller. A probe tells: its answer names a PDCID that went to the true owner of the address.
+   */
+  #askProof(now: Nanos, context: DeliveryContext): false {
+    if (context.proofDue !== NEVER) return false;
+    context.proofDue = now + rto(this.#core.settings, context) * 2 ** context.proofTries;
+    this.#core.wake(context, context.proofDue);
+    this.#probe(context);
+    return false;
   }
 
   /** The request that was just written carries CLEAR_PSN. */
@@ -362,6 +441,10 @@ export class Source {
       core.enter(context, PdcState.ACK_WAIT, 'last message done');
     }
     if (context.state !== PdcState.ACK_WAIT || context.tx.outstanding > 0) return false;
+    if (now < context.closeAfter) {
+      core.wake(context, context.closeAfter);
+      return false;
+    }
     if (context.ackWanted) {
       // a close that overtakes the last acknowledgement would look premature to the peer
       context.ackDue = now;
@@ -412,44 +495,6 @@ export class Source {
     this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
   }
 
-  /** SACK bitmap: what arrived out of order, and what is therefore missing. */
-  #selective(now: Nanos, context: DeliveryContext, packet: Packet, cack: number, probe: boolean): void {
-    const { view, at } = packet;
-    const { tx } = context;
-    const base = psnAdd(cack, sackPsnOffset.get(view, at));
-    const lo = sackBitmap.lo.get(view, at);
-    const hi = sackBitmap.hi.get(view, at);
-    for (let n = 0, bits = lo; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
-    for (let n = 32, bits = hi; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
-    tx.advance();
-    if (context.ordered) {
-      if (probe && tx.outstanding > 0 && AckProbe.probeOpaque.get(view, at) === context.probeOpaque && context.probed) {
-        if (tx.serial[tx.base & tx.mask]! <= context.probeSerial) this.#lossSeen(context, tx.loseFrom(tx.base));
-      }
-      return;
-    }
-    let lost = 0;
-    if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
-      // a bitmap without a bit says that nothing behind the gap arrived either
-      lost += tx.loseUnprobed((lo | hi) === 0 ? tx.next : psnAdd(base, 64), context.probeSerial);
-      if (context.tailLosses < MAX_TAIL_LOSSES) {
-        context.progressAt = now;
-        context.probed = tx.lost === 0; // what is sent again may need another probe
-        if (tx.lost > 0) context.tailLosses++;
-      }
-    }
-    if ((lo | hi) !== 0) lost += tx.inferLosses(this.#core.settings.reorderPackets);
-    if (lost > 0) this.#lossSeen(context, lost);
-  }
-
-  #lossSeen(context: DeliveryContext, count: number): void {
-    if (count === 0) return;
-    this.#core.count(EVENT.lost_packets, count);
-    if (context.tx.arrivedSerial < context.recoverySerial) return;
-    context.recoverySerial = context.tx.serials;
-    context.cc.onLoss();
-  }
-
   /** The `req` bits of an acknowledgement. */
   #requested(now: Nanos, context: DeliveryContext, request: number, psn: number): void {
     if (request === AckRequest.CLEAR) {
@@ -468,9 +513,17 @@ export class Source {
     }
     if (!movable) return this.fail(now, context, Status.REM_ABORT_ERR, code, NOTHING_REFUSED);
     const { tx } = context;
+    if (tx.kind[i] === Kind.CONTROL && tx.ref[i] === ControlType.NEGOTIATION) this.#isPlain(context.path);
     // the refusal of a repetition says nothing about the first copy
     const refused = tx.kind[i] === Kind.REQUEST && tx.again[i] === 0 ? tx.ref[i]! : NO_MESSAGE;
     this.fail(now, context, Status.REM_OP_ERR, code, refused);
+  }
+
+  /** The peer takes no Negotiation: further contexts do without. */
+  #isPlain(path: number): void {
+    const { plainPeers } = this.#core;
+    if (plainPeers.size >= MAX_PLAIN_PEERS) plainPeers.clear();
+    plainPeers.add(path);
   }
 
   /** The retransmission time-out. @returns false when the context is gone */
@@ -493,7 +546,7 @@ export class Source {
       if (tx.state[i] === Sent.IN_FLIGHT) tx.lose(tx.base);
       this.#probe(context);
     } else {
-      const lost = context.ordered ? tx.loseFrom(tx.base) : tx.loseSentBefore(now - this.#rto(context));
+      const lost = context.ordered ? tx.loseFrom(tx.base) : tx.loseSentBefore(now - rto(core.settings, context));
       if (lost > 0) core.count(EVENT.lost_packets, lost);
       context.cc.onTimeout();
       context.probed = false;
@@ -514,7 +567,7 @@ export class Source {
   /** Packets that are there but whose response is not: asks for that, not for the data again. @spec uet:pds/4.6 */
   #askForAnswers(now: Nanos, context: DeliveryContext): void {
     const { tx } = context;
-    const sentBefore = now - this.#rto(context);
+    const sentBefore = now - rto(this.#core.settings, context);
     let left = MAX_ACK_REQUESTS;
     for (let psn = tx.base; left > 0 && psnBefore(psn, tx.next); psn = psnAdd(psn, 1)) {
       const i = psn & tx.mask;
@@ -525,38 +578,18 @@ export class Source {
     }
   }
 
-  #rto(context: DeliveryContext): number {
-    return Math.max(this.#core.settings.rtoInit, 4 * context.srtt);
-  }
-
-  #rtoDue(context: DeliveryContext): Nanos {
-    return context.progressAt + Math.min(this.#rto(context) * 2 ** context.backoff, MAX_RTO);
-  }
-
-  #tailDue(context: DeliveryContext): Nanos {
-    const { tailLoss } = this.#core.settings;
-    if (tailLoss === 0 || context.probed || context.remoteId === 0 || context.tx.outstanding === 0) return NEVER;
-    return context.progressAt + Math.max(tailLoss, 2 * context.srtt);
-  }
-
-  #stuckDue(context: DeliveryContext): Nanos {
-    if (context.tx.outstanding > 0 || context.retryHead >= 0 || context.resting) return NEVER;
-    return context.lastActivity + Math.max(this.#core.settings.idleTime, STUCK_TIME);
-  }
-
   #sample(context: DeliveryContext, rtt: number): void {
     context.srtt = context.srtt === 0 ? rtt : context.srtt + (rtt - context.srtt) / 8;
   }
 }
 
 const MAX_PSN_OFFSET = 4095;
+/** Other first PSNs that one context takes from its peer; a number may run out of time on its way back. */
+const MAX_RENUMBERINGS = 3;
+const MAX_PROOF_TRIES = 5;
+const MAX_PLAIN_PEERS = 4096;
 /** Responses asked for at one time-out: as many as a target keeps. */
 const MAX_ACK_REQUESTS = 64;
-/** Probes in a row that may find the same packet missing; afterwards the retransmission time-out decides. */
-const MAX_TAIL_LOSSES = 5;
-/** Least silence after which work that waits for the peer is given up. */
-const STUCK_TIME: Nanos = 10_000_000_000;
-const MAX_RTO: Nanos = 8_000_000_000;
 const MAX_NACK_WAIT: Nanos = 1_000_000_000;
 const NO_RTO_LIMIT = 15;
 const NO_NACK_LIMIT = 31;

@@ -150,7 +150,76 @@ describe('target, CLOSED: SYN, in the order of the table (uet:pds/3.4)', () => {
     expect(bench.states).toEqual([]);
   });
 
-  it.skip('row 10: secure start (PENDING, NACK NEW_START_PSN): only with security, which this engine does not have', () => {});
+  it('row 10: a peer that may be forged is told where to start, and nothing is kept of it (uet:pds/3.6, N07, N20)', () => {
+    const bench = new Bench({ settings: { maxUnproven: 0 } });
+    const [first] = bench.exchange(syn());
+    expect(first).toMatchObject({ kind: 'nack', code: NackCode.NEW_START_PSN, psn: START, spdcid: 0, dpdcid: PEER });
+    const start = first!.payload!;
+    // every other start gets the same answer, whatever its mode
+    expectSent(bench, bench.exchange(syn({ ordered: true, psn: START + 5 })), [{ kind: 'nack', payload: start }]);
+    expect(bench.states).toEqual([]);
+    const told = (more = {}) => syn({ psn: start, start, ...more });
+    bench.rig.deliver(bench.node, told(), PATH + 1); // a number is good for the one it was told
+    expectSent(bench, bench.take(), [{ kind: 'nack', code: NackCode.NEW_START_PSN }]);
+    expectSent(bench, bench.exchange(told({ spdcid: PEER + 1 })), [{ kind: 'nack', code: NackCode.NEW_START_PSN }]);
+    expectSent(bench, bench.exchange(told()), [{ kind: 'ack', psn: start, cack: start }]);
+    expect(bench.drops('unproven')).toBe(4);
+  });
+
+  it('row 10: a number is good for New_PDC_Time, and not for ever', () => {
+    const bench = new Bench({ settings: { maxUnproven: 0, newPdcTime: 10 * MS } });
+    const [first] = bench.exchange(syn());
+    const start = first!.payload!;
+    bench.rig.now += 10 * MS;
+    expectSent(bench, bench.exchange(syn({ psn: start, start, spdcid: PEER })), [{ kind: 'ack', psn: start }]);
+    const later = new Bench({ settings: { maxUnproven: 0, newPdcTime: 10 * MS } });
+    const [again] = later.exchange(syn());
+    later.rig.now += 20 * MS;
+    const sent = later.exchange(syn({ psn: again!.payload!, start: again!.payload! }));
+    expectSent(later, sent, [{ kind: 'nack', code: NackCode.NEW_START_PSN }]);
+  });
+
+  it('a flood of 100,000 starts from forged addresses leaves room, for peers with and without contexts (N07)', () => {
+    const bench = accepted({ settings: { maxContexts: 64, maxUnproven: 16 } });
+    bench.exchange(bench.request(1, { flags: AR })); // shows that it hears
+    for (let n = 0; n < 100_000; n++) {
+      bench.rig.deliver(bench.node, request({ psn: START, flags: SYN, spdcid: 1 + (n % 60_000) }), 1000 + n);
+      if (n % 1000 === 0) bench.take();
+    }
+    bench.take();
+    expect(bench.census('contexts')).toBe(17);
+    expectSent(bench, bench.exchange(bench.request(2, { flags: AR })), [{ kind: 'ack', psn: START + 2 }]);
+    const [told] = bench.exchange(syn({ spdcid: 5 }));
+    expect(told).toMatchObject({ kind: 'nack', code: NackCode.NEW_START_PSN });
+    const start = told!.payload!;
+    expectSent(bench, bench.exchange(syn({ spdcid: 5, psn: start, start })), [{ kind: 'ack', psn: start }]);
+  });
+
+  it('takes starts from the reserved pool only for those who ask for it (uet:pds/8 D7)', () => {
+    const pdc = (spdcid: number, bit: number) => {
+      const packet = syn({ spdcid });
+      new DataView(packet.buffer).setUint16(10, bit);
+      return packet;
+    };
+    for (const [reservedFlag, bit] of [
+      [0, 0x1000],
+      [1, 0x1000],
+      [2, 0x8000],
+    ] as const) {
+      const bench = new Bench({ settings: { maxContexts: 8, reservedContexts: 2, reservedFlag } });
+      const kinds = [1, 2, 3, 4, 5, 6].map((n) => bench.exchange(pdc(n, 0))[0]!.kind);
+      expect(kinds).toEqual(['ack', 'ack', 'ack', 'ack', 'ack', 'nack']);
+      const wanted = reservedFlag === 0 ? 'nack' : 'ack'; // by default the bits say nothing
+      expect([7, 8].map((n) => bench.exchange(pdc(n, bit))[0]!.kind)).toEqual([wanted, wanted]);
+      expect(bench.exchange(pdc(9, bit))[0]!.code).toBe(NackCode.NO_PDC_AVAIL);
+    }
+  });
+
+  it('refuses a start that names a context opened from here', () => {
+    const bench = established({ settings: QUIET });
+    expectSent(bench, bench.exchange(syn()), [{ kind: 'nack', code: NackCode.INVALID_SYN, spdcid: 0 }]);
+    expect(bench.states).toEqual(['ESTABLISHED']);
+  });
 
   it('row 11: any SYN packet opens an unordered context; the others find it (0-RTT)', () => {
     const bench = new Bench();
@@ -238,7 +307,7 @@ describe('target, ESTABLISHED (uet:pds/4.3)', () => {
     }
   });
 
-  it('takes NOOP and Negotiation as packets with a PSN, and says nothing to credit (uet:pds/2.13, R198)', () => {
+  it('takes NOOP and Negotiation as packets with a PSN, and answers a Credit Request only (uet:pds/2.13, R198)', () => {
     const bench = accepted();
     for (const [n, ctl] of [ControlType.NOOP, ControlType.NEGOTIATION].entries()) {
       const psn = START + 1 + n;
@@ -247,7 +316,7 @@ describe('target, ESTABLISHED (uet:pds/4.3)', () => {
       ]);
     }
     const credit = [ControlType.CREDIT, ControlType.CREDIT_REQUEST].map((ctl) => bench.control(ctl, { payload: 1024 }));
-    expectSent(bench, bench.exchange(...credit), []);
+    expectSent(bench, bench.exchange(...credit), [{ ...isControl(ControlType.CREDIT), payload: 1024 }]);
   });
 
   it('closes at a Close Command (uet:pds/3.7)', () => {
@@ -262,7 +331,7 @@ describe('target, ESTABLISHED (uet:pds/4.3)', () => {
   it('counts everything before a Close Command as cleared (uet:pds/3.7)', () => {
     const bench = accepted();
     for (let n = 1; n <= 64; n++) bench.give(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
-    expect(bench.take()).toHaveLength(64);
+    expect(bench.take().filter(({ kind }) => kind === 'ack')).toHaveLength(64);
     const sent = bench.exchange(bench.control(ControlType.CLOSE_COMMAND, { psn: START + 65, flags: AR }));
     expectSent(bench, sent, [{ kind: 'ack', psn: START + 65, cack: START + 65 }]);
   });
@@ -320,12 +389,15 @@ describe('target, QUIESCE', () => {
     expectSent(bench, sent, [{ kind: 'nack', code: NackCode.CLOSING_IN_ERR, payload: 1 }]);
   });
 
-  it('gives up at Close_REQ_Time (R196)', () => {
+  it('gives up at Close_REQ_Time, and says so to whatever comes (uet:pds/3.7, R196)', () => {
     const bench = asking({ settings: { ...QUIET, closeRequestTime: 30 * MS } });
     bench.give(bench.ack(0));
     bench.pass(31 * MS);
     expect(bench.states).toEqual([]);
     expect(bench.count('contexts_failed')).toBe(1);
+    const late = { kind: 'nack', code: NackCode.CLOSING_IN_ERR, psn: START + 1, dpdcid: PEER } as const;
+    expectSent(bench, bench.exchange(bench.request(1)), [late]);
+    expectSent(bench, bench.exchange(bench.control(ControlType.CLOSE_COMMAND, { psn: START + 1 })), [late]);
   });
 
   it('gives up at the retry limit of its Close Request', () => {

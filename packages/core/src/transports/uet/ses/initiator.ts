@@ -73,6 +73,10 @@ export class Initiator {
           : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
             ? SesOpcode.SEND
             : SesOpcode.WRITE;
+      // what is told to the other program must be told once; so must a send
+      message.idempotent =
+        (qp.config.idempotent === true || (this.#core.settings.idempotentRequests === 1 && !qp.config.ordered)) &&
+        (work.opcode === WorkOpcode.RDMA_WRITE || work.opcode === WorkOpcode.RDMA_READ);
       if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
       if (work.status !== Status.SUCCESS) {
         message.status = work.status;

@@ -14,6 +14,8 @@ export class Message {
   sourceId = 0;
   sesOpcode = 0;
   ordered = false;
+  /** Goes as RUDI: no context, each packet on its own. */
+  idempotent = false;
   /** Order of posting: what is sent again on an ordered stream goes in this order. */
   sequence = 0;
   messageId = 0;

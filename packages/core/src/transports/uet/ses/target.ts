@@ -16,6 +16,7 @@ import type { DeliveryContext } from '../pds/delivery-context.ts';
 import { ReturnQueue } from '../pds/return-queue.ts';
 import type { LocalQueuePair, QueuePairs } from '../queue-pairs.ts';
 import { codeOfFault } from '../return-codes.ts';
+import { domainOf } from '../tss/paths.ts';
 import { InboundMessage } from './inbound-message.ts';
 import { RequestFields } from './request-fields.ts';
 
@@ -38,6 +39,8 @@ export class Answer {
   dataRegion = 0;
   dataOffset = 0;
   dataLength = 0;
+  /** Place of the data in the message. */
+  messageOffset = 0;
 
   reset(messageId: number, jobId: number): void {
     this.nack = 0;
@@ -62,6 +65,8 @@ export class Target {
   readonly #pool: InboundMessage[] = [];
   #made = 0;
   #live = 0;
+  /** There is room to keep a guaranteed answer. */
+  #mayKeep = true;
 
   constructor(core: Core, queuePairs: QueuePairs) {
     this.#core = core;
@@ -91,6 +96,7 @@ export class Target {
     const { answer } = this;
     if (!request.decode(packet.view, at, room, nextHeader, this.#mtu)) return false;
     answer.reset(request.messageId, request.jobId);
+    this.#mayKeep = !context.rx.storeFull;
     const payload = room - request.headerBytes;
     const payloadAt = at + request.headerBytes;
     if (request.opcode === SesOpcode.MSG_ERROR) {
@@ -104,12 +110,50 @@ export class Target {
     return true;
   }
 
+  /**
+   * Executes one idempotent packet: each copy is judged and executed alone, and nothing is remembered.
+   * @returns false when the semantic header is cut short
+   */
+  idempotent(packet: Packet, at: number, room: number, nextHeader: number): boolean {
+    const request = this.#request;
+    const { answer } = this;
+    if (!request.decode(packet.view, at, room, nextHeader, this.#mtu)) return false;
+    answer.reset(request.messageId, request.jobId);
+    answer.opcode = SesResponseOpcode.RESPONSE;
+    const payload = room - request.headerBytes;
+    const isRead = request.opcode === SesOpcode.READ;
+    const isIdempotent = isRead || (request.opcode === SesOpcode.WRITE && !request.hd);
+    answer.code = isIdempotent ? this.#check(packet.path, payload) || ReturnCode.OK : ReturnCode.UNSUPPORTED_OP;
+    if (answer.code !== ReturnCode.OK) {
+      this.#core.count(EVENT.refused_requests);
+      return true;
+    }
+    const { dma } = this.#core.services;
+    const { region, regionOffset } = this.#reach;
+    if (!isRead) {
+      if (!dma.place(region, regionOffset + request.at, packet, at + request.headerBytes, payload)) {
+        answer.code = ReturnCode.UNCOR; // memory of a process that is gone
+      }
+      answer.modifiedLength = payload;
+      return true;
+    }
+    if (request.length === 0) return true;
+    answer.withData = true;
+    answer.small = request.small;
+    answer.modifiedLength = request.length;
+    answer.dataRegion = region;
+    answer.dataOffset = regionOffset + request.at;
+    answer.dataLength = request.piece;
+    answer.messageOffset = request.at;
+    return true;
+  }
+
   /** A context goes away: its incomplete messages end in error. */
   contextClosed(context: DeliveryContext): void {
     for (let one = context.inbound; one !== undefined; ) {
       const next = one.next;
       this.#fail(one, Status.REM_ABORT_ERR);
-      this.#release(one);
+      this.#release(context, one);
       one = next;
     }
     context.inbound = undefined;
@@ -162,7 +206,7 @@ export class Target {
     const { length } = request;
     // the packets of a READ change nothing here: each is judged alone
     const single = request.single || request.opcode === SesOpcode.READ;
-    const code = this.#check(payload);
+    const code = this.#check(context.path, payload);
     if (code !== 0) {
       this.#refuse(context, code, single);
       return;
@@ -192,7 +236,7 @@ export class Target {
   }
 
   /** Rows 1 to 22 of the check order. @returns a return code, 0 when all is well */
-  #check(payload: number): number {
+  #check(path: number, payload: number): number {
     const request = this.#request;
     const pairs = this.#queuePairs;
     if (request.ver !== 0) return ReturnCode.UNCOR;
@@ -204,7 +248,9 @@ export class Target {
     if (!pairs.hasPid(request.rel, request.pid)) return ReturnCode.BAD_PID;
     // the small header has no place for a resource index: its key names the region of the process
     const qp = pairs.find(request.rel, request.pid, request.resource);
-    if (qp === undefined) return ReturnCode.BAD_INDEX;
+    // to other secure domains it is not there, and datagrams are all that one for datagrams takes
+    if (qp === undefined || qp.config.type === 'UD' || (qp.config.domain ?? 0) !== domainOf(path))
+      return ReturnCode.BAD_INDEX;
     if (request.rel && qp.config.jobId !== request.jobId) return ReturnCode.BAD_PID;
     if (qp.disabled && isSend) {
       this.answer.generation = qp.generation;
@@ -246,6 +292,7 @@ export class Target {
     const { single } = this.#request;
     qp.hasSpare ||= this.#core.services.takeReceive(qp.config.qp, qp.spare);
     if (!qp.hasSpare) {
+      if (!this.#keeps()) return;
       let code: number = ReturnCode.NO_MATCH;
       if (context.ordered) {
         // later messages must not overtake: the index stays shut until receives come
@@ -256,6 +303,10 @@ export class Target {
       this.#refuse(context, code, single);
       return;
     }
+    const { spare } = qp;
+    // an answer that must be kept is certain here: the receive stays while there is no room for it
+    const isRefused = spare.status !== Status.SUCCESS || (single && this.#request.length > spare.length);
+    if (isRefused && !this.#keeps()) return;
     const message = this.#open(context, qp);
     if (message === undefined) return; // the receive stays for the next message
     qp.hasSpare = false;
@@ -272,6 +323,7 @@ export class Target {
   #continue(context: DeliveryContext, message: InboundMessage, packet: Packet, at: number, payload: number): void {
     const request = this.#request;
     if (message.failed !== 0) {
+      if (!message.answered && !this.#keeps()) return;
       this.#count(context, message, Math.max(request.piece, 0));
       this.answer.opcode = SesResponseOpcode.RESPONSE;
       this.answer.code = message.failed;
@@ -296,7 +348,7 @@ export class Target {
       return;
     }
     // the region may have gone since the first packet
-    const code = this.#check(payload);
+    const code = this.#check(context.path, payload);
     if (code !== 0) return this.#breakOff(context, message, code);
     this.#placeWrite(context, message, packet, at, payload);
   }
@@ -320,6 +372,8 @@ export class Target {
       this.#refuseOpen(context, message, message.failed);
       return;
     }
+    const isCut = message.accepted < message.total && message.received + payload >= message.total;
+    if (isCut && !this.#keeps()) return;
     const fitting = Math.max(0, Math.min(payload, message.accepted - request.at));
     if (fitting > 0 && !scatter(this.#core.services.dma, message.receive.segments, request.at, packet, at, fitting)) {
       this.#breakOff(context, message, ReturnCode.UNCOR);
@@ -402,6 +456,7 @@ export class Target {
       return;
     }
     if (request.length <= this.#core.settings.maxAckData) {
+      if (!this.#keeps()) return;
       answer.opcode = SesResponseOpcode.RESPONSE_W_DATA;
       answer.withData = answer.guaranteed = true;
       answer.small = request.small;
@@ -450,6 +505,7 @@ export class Target {
   /** Refuses a message at its first packet; keeps a mark so that its other packets get the same answer. */
   #refuse(context: DeliveryContext, code: number, single: boolean): void {
     const { answer } = this;
+    if (!this.#keeps()) return;
     this.#core.count(EVENT.refused_requests);
     if (!single) {
       const message = this.#open(context, undefined);
@@ -466,6 +522,7 @@ export class Target {
 
   /** A message under way turns out to be wrong. */
   #breakOff(context: DeliveryContext, message: InboundMessage, code: number): void {
+    if (!this.#keeps()) return;
     this.#core.count(EVENT.refused_requests);
     this.#fail(message, code === ReturnCode.UNCOR ? Status.LOC_PROT_ERR : Status.REM_ABORT_ERR);
     message.failed = code;
@@ -505,12 +562,21 @@ export class Target {
     return undefined;
   }
 
+  /** The answer must be kept. Without room for it the packet is refused for now, and nothing may have changed. */
+  #keeps(): boolean {
+    if (this.#mayKeep) return true;
+    this.answer.nack = NackCode.NO_GTD_DEL_AVAIL;
+    return false;
+  }
+
   /** State for a message; without room the packet is refused for now. */
   #open(context: DeliveryContext, qp: LocalQueuePair | undefined): InboundMessage | undefined {
     const request = this.#request;
-    let message = this.#pool.pop();
+    const { peer } = context;
+    const { maxInboundPerPeer } = this.#core.settings;
+    let message = peer.inbound < maxInboundPerPeer ? this.#pool.pop() : undefined;
     if (message === undefined) {
-      if (this.#made >= this.#core.settings.maxInboundMessages) {
+      if (peer.inbound >= maxInboundPerPeer || this.#made >= this.#core.settings.maxInboundMessages) {
         this.answer.nack = NackCode.NO_SES_MSG_AVAIL;
         return undefined;
       }
@@ -518,6 +584,7 @@ export class Target {
       message = new InboundMessage();
     }
     this.#live++;
+    peer.inbound++;
     message.open(request.messageId, request.opcode, request.length);
     message.keyLo = request.keyLo;
     message.keyHi = request.keyHi;
@@ -542,12 +609,13 @@ export class Target {
         break;
       }
     }
-    this.#release(message);
+    this.#release(context, message);
   }
 
-  #release(message: InboundMessage): void {
+  #release(context: DeliveryContext, message: InboundMessage): void {
     message.next = undefined;
     this.#live--;
+    context.peer.inbound--;
     this.#pool.push(message);
   }
 }

@@ -1,0 +1,66 @@
+/**
+ * What a source concludes to be lost: from bitmaps and answers to probes. @spec uet:pds/4.6 uet:pds/5.3
+ */
+import { psnAdd } from '../../../base/psn.ts';
+import type { Packet } from '../../../engine/packet.ts';
+import type { Nanos } from '../../../engine/time.ts';
+import { AckCc, AckProbe } from '../../../wire/uet/pds.ts';
+import type { Core } from '../core.ts';
+import { EVENT } from '../drops.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+
+const { sackPsnOffset, sackBitmap } = AckCc;
+
+export class Losses {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** SACK bitmap: what arrived out of order, and what is therefore missing. */
+  selective(now: Nanos, context: DeliveryContext, packet: Packet, cack: number, probe: boolean): void {
+    const { view, at } = packet;
+    const { tx } = context;
+    const base = psnAdd(cack, sackPsnOffset.get(view, at));
+    const lo = sackBitmap.lo.get(view, at);
+    const hi = sackBitmap.hi.get(view, at);
+    for (let n = 0, bits = lo; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
+    for (let n = 32, bits = hi; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
+    tx.advance();
+    if (context.ordered) {
+      if (probe && tx.outstanding > 0 && AckProbe.probeOpaque.get(view, at) === context.probeOpaque && context.probed) {
+        if (tx.serial[tx.base & tx.mask]! <= context.probeSerial) this.seen(context, tx.loseFrom(tx.base));
+      }
+      return;
+    }
+    let lost = 0;
+    if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
+      // a bitmap without a bit says that nothing behind the gap arrived either
+      lost += tx.loseUnprobed((lo | hi) === 0 ? tx.next : psnAdd(base, 64), context.probeSerial);
+      if (context.tailLosses < MAX_TAIL_LOSSES) {
+        context.progressAt = now;
+        context.probed = tx.lost === 0; // what is sent again may need another probe
+        if (tx.lost > 0) context.tailLosses++;
+      }
+    }
+    if ((lo | hi) !== 0) lost += tx.inferLosses(this.#core.settings.reorderPackets);
+    if (lost > 0) this.seen(context, lost);
+  }
+
+  seen(context: DeliveryContext, count: number): void {
+    if (count === 0) return;
+    this.#core.count(EVENT.lost_packets, count);
+    this.congested(context);
+  }
+
+  /** The network lost something: once for a round trip. */
+  congested(context: DeliveryContext): void {
+    if (context.tx.arrivedSerial < context.recoverySerial) return;
+    context.recoverySerial = context.tx.serials;
+    context.cc.onLoss();
+  }
+}
+
+/** Probes in a row that may find the same packet missing; afterwards the retransmission time-out decides. */
+const MAX_TAIL_LOSSES = 5;

@@ -1,0 +1,29 @@
+/** Why a packet is dropped for the sake of security. All of these are silent: an answer would be an oracle. @spec uet:tss/11 */
+import type { DropReason } from '../../../engine/engine.ts';
+
+const drop = <const N extends string>(name: N, text: string, section: string): DropReason & { readonly name: N } => ({
+  name,
+  text,
+  section,
+});
+
+export const SECURITY_DROPS = [
+  drop('tss_clear', 'a packet in the clear on an endpoint that protects its packets', 'uet:tss/15'),
+  drop('tss_short', 'too short for a security header, a packet and a check value', 'uet:tss/11'),
+  drop('tss_domain', 'a secure domain that is not known here', 'uet:tss/11'),
+  drop('tss_latched', 'the secure domain takes no packets after too many forged ones', 'uet:tss/11'),
+  drop('tss_source', 'a source identifier is missing, or is not wanted', 'uet:tss/11'),
+  drop('tss_key', 'no key in the slot that the packet names: rotated out, or not here yet', 'uet:tss/13'),
+  drop('tss_epoch', 'the epoch has ended too long ago', 'uet:tss/12'),
+  drop('tss_derive', 'too many unknown sources at a time; known ones go on', 'uet:tss/18'),
+  drop('tss_auth', 'the check value does not fit: another key, or the packet was changed', 'uet:tss/11'),
+  drop(
+    'tss_replays',
+    'a request that can be recorded and sent again with effect (RUDI), where that is not allowed',
+    'uet:tss/14.1',
+  ),
+  drop('tss_trimmed', 'cut off by a switch, and so without check value', 'uet:tss/9.2'),
+  drop('tss_unsent', 'not sent: its secure domain is gone, or its key is used up', 'uet:tss/10'),
+] as const satisfies readonly DropReason[];
+
+export type SecurityDrop = (typeof SECURITY_DROPS)[number]['name'];
