@@ -1,6 +1,7 @@
 /** Modes of delivery of Ultra Ethernet, as a program chooses them. */
 import { findTransport, isVerbsError, type QueuePairOptions } from '@verbena/core';
-import { Bed } from '@verbena/core/testing';
+import { Bed, type SentPacket, unreliablePair } from '@verbena/core/testing';
+import { PdsType } from '@verbena/core/wire';
 import { describe, expect, it } from 'vitest';
 
 const uet = findTransport('uet')!;
@@ -22,10 +23,35 @@ describe('delivery over uet', () => {
     bed.close();
   });
 
-  it('without reliability (UUD) there is none yet: EOPNOTSUPP, which says what there is (R182)', () => {
+  it.each([
+    ['idempotent writes go by RUDI', PdsType.RUDI_REQ],
+    ['datagrams go by UUD', PdsType.UUD_REQ],
+  ] as const)('%s, and make no context (R182)', (_what, type) => {
+    const types = new Set<number>();
+    const inspect = ({ bytes }: SentPacket) => {
+      types.add(bytes[0]! >> 3);
+      return undefined;
+    };
+    const bed = new Bed({ transport: uet, seed: 13, inspect });
+    const { a, b } = bed;
+    if (type === PdsType.RUDI_REQ) {
+      const qp = a.queuePair({ idempotent: true });
+      qp.post({ opcode: 'write', to: a.to(b), ...a.buffer(100).part(), remote: b.buffer(100).remote });
+    } else {
+      const { near, to } = unreliablePair(bed, 'UD');
+      near.post({ opcode: 'send', ...to, ...a.buffer(100).part() });
+    }
+    bed.completed(a, 1, 0);
+    expect(a.sent[0]!.status).toBe('SUCCESS');
+    expect(types).toContain(type);
+    expect([...types].every((one) => one === type || one === PdsType.RUDI_RESP)).toBe(true);
+    bed.close();
+  });
+
+  it('a kind that is missing answers EOPNOTSUPP, which says what there is (R182)', () => {
     const bed = new Bed({ transport: uet, seed: 13 });
     const { pd, sendCq, recvCq } = bed.a;
-    for (const type of ['UD', 'UC'] as const) {
+    for (const type of ['UC', 'RC'] as const) {
       const options: QueuePairOptions = { type, sendCq, recvCq };
       try {
         pd.createQueuePair(options);

@@ -11,9 +11,7 @@ export const UET_AND_PROCESS_REQUIREMENTS: readonly RequirementSection[] = [
       should('R181', 'A software device speaks Ultra Ethernet over UDP.', {
         limits: 'native IP needs raw sockets and is not built yet',
       }),
-      should('R182', 'Delivery is ROD, RUD, RUDI or UUD; a mode that is missing answers EOPNOTSUPP.', {
-        limits: 'RUDI and UUD are not built yet',
-      }),
+      should('R182', 'Delivery is ROD, RUD, RUDI or UUD; a mode that is missing answers EOPNOTSUPP.'),
       should('R183', 'A delivery context starts with the first packet and ends when idle or in error.'),
       should('R184', 'Delivery contexts have random 16-bit ids and are found by addresses and job.'),
       should('R185', 'Looking for a free context id is bounded and fails cleanly.'),

@@ -58,6 +58,8 @@ export interface PacketSeal {
   readonly tailBytes: number;
   /** Packets in the clear pass, in both directions, for queue pairs without a domain. */
   readonly acceptsClear: boolean;
+  /** Ports are covered as well as addresses: only who knows the port of each packet can seal then. */
+  readonly coversPorts: boolean;
   /** Requests pass for which the transport itself promises nothing about repetitions: a recorded one works again. */
   readonly acceptsReplays: boolean;
   /** Domain of the packet that `open` took last; 0 for one in the clear. */

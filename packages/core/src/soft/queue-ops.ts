@@ -278,5 +278,5 @@ const notProtected = (call: string, entry: number): VerbsError =>
     object: `address entry ${entry}`,
     missing: 'keys of secure domains, which whoever runs the device provides',
     try: 'an address entry with protection, or leave `domain` out',
-    see: 'docs/transports/uet.md',
+    see: 'the page of the transport in docs/transports',
   });

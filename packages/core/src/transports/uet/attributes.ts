@@ -105,6 +105,14 @@ export const SETTINGS = [
     'most idempotent request packets without an answer; a quarter to one peer',
   ),
   setting(
+    'rudiReads',
+    1,
+    '0 or 1',
+    0,
+    1,
+    'answer idempotent reads, although anybody may have asked in the name of a peer',
+  ),
+  setting(
     'idempotentRequests',
     0,
     '0 or 1',

@@ -12,6 +12,8 @@ export class LocalQueuePair {
   /** A receive that was taken and not used yet. */
   readonly spare = new ReceiveWork();
   hasSpare = false;
+  /** Datagrams may be waiting in its ring. */
+  queued = false;
   /** Work was posted and not all of it could be taken. */
   starved = false;
   /** The context of the last request: the next one most likely goes the same way. */

@@ -32,7 +32,7 @@ export class Datagrams {
   readonly #completion = new CompletionRecord();
   readonly #grh = new Packet(new Uint8Array(GRH_BYTES));
   /** Queue pairs that may have something to send. */
-  readonly #ready = new Set<LocalQueuePair>();
+  readonly #ready: LocalQueuePair[] = [];
   readonly #inlineBytes = new Uint8Array(INLINE_PLACES * MAX_INLINE);
   readonly #inlineRegion: number;
   #inlinePlace = 0;
@@ -48,16 +48,21 @@ export class Datagrams {
   }
 
   wake(qp: LocalQueuePair): void {
-    this.#ready.add(qp);
+    if (qp.queued) return;
+    qp.queued = true;
+    this.#ready.push(qp);
   }
 
   remove(qp: LocalQueuePair): void {
-    this.#ready.delete(qp);
+    const i = this.#ready.indexOf(qp);
+    if (i >= 0) this.#ready.splice(i, 1);
+    qp.queued = false;
   }
 
   /** Fills `out` with the next datagram; false when there is none. */
   transmit(out: Packet): boolean {
-    for (const qp of this.#ready) {
+    while (this.#ready.length > 0) {
+      const qp = this.#ready[0]!;
       for (;;) {
         const work = this.#work;
         work.inlineRegion = this.#inlineRegion;
@@ -70,7 +75,8 @@ export class Datagrams {
         if (status === Status.SUCCESS) return true;
         out.reset();
       }
-      this.#ready.delete(qp);
+      this.#ready.shift();
+      qp.queued = false;
     }
     return false;
   }

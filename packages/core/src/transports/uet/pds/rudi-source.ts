@@ -210,7 +210,8 @@ export class RudiSource {
     out.control = false;
     view.setUint32(at, ((PdsType.RUDI_REQ << 27) | (NextHeader.REQUEST_STD << 23) | (flags << 16)) >>> 0);
     idField.set(view, at, this.#id[i]!);
-    const { offset, length } = { offset: this.#offset[i]!, length: this.#length[i]! };
+    const offset = this.#offset[i]!;
+    const length = this.#length[i]!;
     out.length = RUDI_BYTES + this.#initiator.write(out, at + RUDI_BYTES, Kind.REQUEST, message.index, offset, length);
   }
 

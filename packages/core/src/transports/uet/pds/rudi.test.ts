@@ -116,6 +116,12 @@ describe('RUDI: the destination (uet:pds/6.1, uet:pds/2.14)', () => {
     expect(exchange(bench, ask(first))[0]!.data).toEqual([...fill(4096, 5).subarray(0, MTU)]);
   });
 
+  it('refuses reads where the setting says so: anybody may have asked (N20)', () => {
+    const bench = new Bench({ settings: { rudiReads: 0 } });
+    expect(exchange(bench, ask(readSes(40)))).toMatchObject([{ ses: { returnCode: ReturnCode.UNSUPPORTED_OP } }]);
+    expect(exchange(bench, ask(writeSes({})))).toMatchObject([{ ses: { returnCode: ReturnCode.OK } }]);
+  });
+
   it('takes short headers', () => {
     const bench = new Bench();
     bench.node.register(new Uint8Array(64), 1);

@@ -6,7 +6,7 @@
  */
 import type { Packet } from '../../../engine/packet.ts';
 import { scatter } from '../../../engine/scatter.ts';
-import { Access, AccessFault, CompletionOpcode, Status } from '../../../engine/status.ts';
+import { CompletionOpcode, Status } from '../../../engine/status.ts';
 import { CompletionRecord, Reach, type ReceiveWork } from '../../../engine/work.ts';
 import { NackCode } from '../../../wire/uet/pds.ts';
 import { ReturnCode, SesOpcode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
@@ -15,9 +15,8 @@ import { EVENT } from '../drops.ts';
 import type { DeliveryContext } from '../pds/delivery-context.ts';
 import { ReturnQueue } from '../pds/return-queue.ts';
 import type { LocalQueuePair, QueuePairs } from '../queue-pairs.ts';
-import { codeOfFault } from '../return-codes.ts';
-import { domainOf } from '../tss/paths.ts';
 import { InboundMessage } from './inbound-message.ts';
+import { RequestChecks } from './request-checks.ts';
 import { RequestFields } from './request-fields.ts';
 
 /** What to answer to a request. */
@@ -61,6 +60,7 @@ export class Target {
   readonly #mtu: number;
   readonly #request = new RequestFields();
   readonly #reach = new Reach();
+  readonly #checks: RequestChecks;
   readonly #completion = new CompletionRecord();
   readonly #pool: InboundMessage[] = [];
   #made = 0;
@@ -72,6 +72,7 @@ export class Target {
     this.#core = core;
     this.#queuePairs = queuePairs;
     this.#mtu = core.config.payloadMtu;
+    this.#checks = new RequestChecks(core, queuePairs, this.#request, this.#reach, this.answer);
   }
 
   /** Incomplete messages. */
@@ -122,8 +123,9 @@ export class Target {
     answer.opcode = SesResponseOpcode.RESPONSE;
     const payload = room - request.headerBytes;
     const isRead = request.opcode === SesOpcode.READ;
-    const isIdempotent = isRead || (request.opcode === SesOpcode.WRITE && !request.hd);
-    answer.code = isIdempotent ? this.#check(packet.path, payload) || ReturnCode.OK : ReturnCode.UNSUPPORTED_OP;
+    const isIdempotent =
+      (isRead && this.#core.settings.rudiReads === 1) || (request.opcode === SesOpcode.WRITE && !request.hd);
+    answer.code = isIdempotent ? this.#checks.check(packet.path, payload) || ReturnCode.OK : ReturnCode.UNSUPPORTED_OP;
     if (answer.code !== ReturnCode.OK) {
       this.#core.count(EVENT.refused_requests);
       return true;
@@ -206,7 +208,7 @@ export class Target {
     const { length } = request;
     // the packets of a READ change nothing here: each is judged alone
     const single = request.single || request.opcode === SesOpcode.READ;
-    const code = this.#check(context.path, payload);
+    const code = this.#checks.check(context.path, payload);
     if (code !== 0) {
       this.#refuse(context, code, single);
       return;
@@ -233,59 +235,6 @@ export class Target {
       return;
     }
     this.#beginSend(context, qp, packet, at, payload);
-  }
-
-  /** Rows 1 to 22 of the check order. @returns a return code, 0 when all is well */
-  #check(path: number, payload: number): number {
-    const request = this.#request;
-    const pairs = this.#queuePairs;
-    if (request.ver !== 0) return ReturnCode.UNCOR;
-    const isSend = request.opcode === SesOpcode.SEND;
-    const isRead = request.opcode === SesOpcode.READ;
-    if (!isSend && !isRead && request.opcode !== SesOpcode.WRITE) return ReturnCode.UNSUPPORTED_OP;
-    if (isSend && request.small && request.headerBytes < MEDIUM_BYTES) return ReturnCode.UNSUPPORTED_OP;
-    if (request.jobId === 0 || (request.rel && !pairs.hasJob(request.jobId))) return ReturnCode.BAD_JOB_ID;
-    if (!pairs.hasPid(request.rel, request.pid)) return ReturnCode.BAD_PID;
-    // the small header has no place for a resource index: its key names the region of the process
-    const qp = pairs.find(request.rel, request.pid, request.resource);
-    // to other secure domains it is not there, and datagrams are all that one for datagrams takes
-    if (qp === undefined || qp.config.type === 'UD' || (qp.config.domain ?? 0) !== domainOf(path))
-      return ReturnCode.BAD_INDEX;
-    if (request.rel && qp.config.jobId !== request.jobId) return ReturnCode.BAD_PID;
-    if (qp.disabled && isSend) {
-      this.answer.generation = qp.generation;
-      return ReturnCode.DISABLED_GEN;
-    }
-    if (isSend && request.generation !== qp.generation) {
-      this.answer.generation = qp.generation;
-      return ReturnCode.BAD_GENERATION;
-    }
-    if (request.ie) return ReturnCode.INITIATOR_ERROR;
-    if (!this.#fits(request.length, request.at, request.piece, isRead ? 0 : payload)) return ReturnCode.OP_VIOLATION;
-    if (isSend) return 0;
-    const reach = this.#reach;
-    reach.qp = qp.config.qp;
-    reach.pd = qp.config.pd;
-    reach.jobId = request.jobId;
-    reach.keyLo = request.keyLo;
-    reach.keyHi = request.keyHi;
-    // beyond 2^53 no region reaches; the key is checked all the same, so that its faults come first
-    const beyond = request.offsetHi >= 0x20_0000;
-    reach.offset = beyond ? Number.MAX_SAFE_INTEGER : request.offsetHi * 0x1_0000_0000 + request.offsetLo;
-    reach.length = request.length;
-    reach.rights = isRead ? Access.REMOTE_READ : Access.REMOTE_WRITE;
-    const fault = this.#core.services.reach(reach);
-    if (fault === AccessFault.NONE) return beyond ? ReturnCode.BAD_ADDR : 0;
-    return codeOfFault[fault] ?? ReturnCode.UNCOR;
-  }
-
-  /** Length rules of one packet: full packets, the tail, and what really arrived. */
-  #fits(length: number, offset: number, piece: number, payload: number): boolean {
-    const request = this.#request;
-    if (offset % this.#mtu !== 0 || (offset >= length && length > 0) || (length === 0 && offset > 0)) return false;
-    const due = Math.min(this.#mtu, length - offset);
-    if (piece !== due) return false;
-    return request.opcode === SesOpcode.READ || payload === due;
   }
 
   #beginSend(context: DeliveryContext, qp: LocalQueuePair, packet: Packet, at: number, payload: number): void {
@@ -342,13 +291,13 @@ export class Target {
       return this.#breakOff(context, message, ReturnCode.PERM_VIOLATION);
     if (message.opcode === SesOpcode.SEND) {
       if (request.ie) return this.#breakOff(context, message, ReturnCode.INITIATOR_ERROR);
-      if (!this.#fits(request.length, request.at, request.piece, payload))
+      if (!this.#checks.fits(request.length, request.at, request.piece, payload))
         return this.#breakOff(context, message, ReturnCode.OP_VIOLATION);
       this.#placeSend(context, message, packet, at, payload);
       return;
     }
     // the region may have gone since the first packet
-    const code = this.#check(context.path, payload);
+    const code = this.#checks.check(context.path, payload);
     if (code !== 0) return this.#breakOff(context, message, code);
     this.#placeWrite(context, message, packet, at, payload);
   }
@@ -619,5 +568,3 @@ export class Target {
     this.#pool.push(message);
   }
 }
-
-const MEDIUM_BYTES = 32;

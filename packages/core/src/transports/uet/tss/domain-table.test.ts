@@ -5,6 +5,7 @@ import { Datagram } from '../../../engine/seal.ts';
 import { VolatileCounters } from './counter-store.ts';
 import { type DomainOptions, domainRules } from './domain-options.ts';
 import { DomainTable } from './domain-table.ts';
+import { clientKey } from './key-derivation.ts';
 import { PacketProtection } from './packet-protection.ts';
 import { keyOf } from './secured-rig.testdata.ts';
 import { TestCipher } from './test-cipher.testdata.ts';
@@ -221,23 +222,7 @@ describe('a secure domain', () => {
 });
 
 describe('server mode', () => {
-  /** What the server makes for a client. */
-  const provisioned = (cipher: TestCipher, serverKey: Uint8Array, ssi: number) => {
-    const made: Uint8Array[] = [];
-    const key = cipher.importKey(serverKey);
-    const block = new Uint8Array(16);
-    const view = new DataView(block.buffer);
-    view.setUint32(0, 0x0155_3200);
-    view.setUint32(10, ssi);
-    view.setUint16(14, 0x0160);
-    for (let i = 1; i <= 3; i++) {
-      block[0] = i;
-      const into = new Uint8Array(16);
-      key.cmac(block, 16, into, 0);
-      made.push(into);
-    }
-    return Uint8Array.from(made.flatMap((one) => [...one])).subarray(0, 44);
-  };
+  const provisioned = clientKey;
 
   it('keeps directions and clients apart; a client cannot take the address of another one (uet:tss/5, uet:tss/8, N14)', () => {
     const cipher = new TestCipher();

@@ -4,7 +4,8 @@
  *
  * @spec uet:tss/6 uet:tss/7
  */
-import { type CipherKey, IV_BYTES, KEY_BYTES } from '../../../engine/cipher.ts';
+import { type Cipher, type CipherKey, IV_BYTES, KEY_BYTES } from '../../../engine/cipher.ts';
+import { isMapped, writeWord } from './packet-frame.ts';
 
 /** Whose key it is. @spec uet:tss/6 */
 export const LABEL = { CLUSTER: 1, SERVER: 2 } as const;
@@ -63,6 +64,24 @@ export class KeyDerivation {
     view.setUint16(end, OUTPUT_BITS);
     return end + 2;
   }
+}
+
+/**
+ * What the server of a domain hands to a client: key and mask, for whoever provisions both. @spec uet:tss/5 uet:tss/16
+ *
+ * @param key - of the server, 32 bytes
+ * @param client - its source identifier, or its address: 16 bytes, IPv4 as ::ffff:a.b.c.d
+ * @returns 44 bytes, for the same epoch
+ */
+export function clientKey(cipher: Cipher, key: Uint8Array, client: number | Uint8Array, epoch = 0): Uint8Array {
+  const kdf = new KeyDerivation();
+  let identity = new Uint8Array(4);
+  if (typeof client === 'number') writeWord(identity, client);
+  else identity = client.slice(isMapped(client) ? 12 : 0);
+  kdf.derive(cipher.importKey(key), LABEL.SERVER, epoch, 0, identity, 0, identity.length);
+  const made = kdf.output.slice(0, KEY_BYTES + IV_BYTES);
+  kdf.wipe();
+  return made;
 }
 
 /** Bits of the packet counter that choose the key. Arithmetic, since a counter has 48 bits. @spec uet:tss/7 */

@@ -35,6 +35,7 @@ export class PacketProtection implements PacketSeal {
   readonly tailBytes = ICV_BYTES;
   readonly acceptsClear: boolean;
   readonly acceptsReplays: boolean;
+  readonly coversPorts: boolean;
   /** Domain of the packet that was opened last; 0 for one in the clear. */
   domain = 0;
   readonly #table: DomainTable;
@@ -58,6 +59,7 @@ export class PacketProtection implements PacketSeal {
     this.#framing = framing;
     this.acceptsClear = clear;
     this.acceptsReplays = replays;
+    this.coversPorts = framing !== 'addresses';
     this.#default = domain;
   }
 

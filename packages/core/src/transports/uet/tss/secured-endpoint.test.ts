@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../base/ip-address.ts';
 import type { Transport } from '../../../engine/engine.ts';
+import { Datagram } from '../../../engine/seal.ts';
 import { Status, WorkOpcode } from '../../../engine/status.ts';
 import { EngineRig, type RigNode, type RigPacket } from '../../../testing/engine-rig.ts';
 import { uet } from '../index.ts';
@@ -202,6 +203,7 @@ describe('a protected endpoint', () => {
   it('refuses queue pairs without a domain, or of one that is not there; in the clear only where that is allowed (uet:tss/15)', () => {
     expect(() => new Pair({ qpDomains: [99, SDI] })).toThrow('secure domain 0x63 is not known here');
     expect(() => new Pair({ domain: 0 })).toThrow('name a secure domain');
+    for (const framing of ['udp', 'native'] as const) expect(() => new Pair({ framing })).toThrow('framing covers it');
     const mixed = new Pair({ domain: 0, clear: true });
     expect(mixed.write('hello')).toBe(Status.SUCCESS);
     expect(mixed.seen.every(({ bytes }) => bytes[0]! >> 3 !== 1)).toBe(true);
@@ -218,6 +220,37 @@ describe('a protected endpoint', () => {
     const count = pair.seen.length;
     expect(pair.write('again')).toBe(Status.LOC_QP_OP_ERR);
     expect(pair.seen.slice(count).filter(({ to }) => to === pair.rig.b)).toEqual([]);
+  });
+});
+
+describe('what PDS keeps no track of', () => {
+  /** A packet of the first node's domain that begins with these bytes. */
+  const sealed = (pair: Pair, ...text: number[]) => {
+    const protection = new PacketProtection(pair.tables[0]!, { domain: SDI });
+    const datagram = new Datagram();
+    datagram.source = ADDRESSES[0]!.address;
+    datagram.destination = ADDRESSES[1]!.address;
+    const bytes = new Uint8Array(16 + text.length + 16);
+    bytes.set(text, 16);
+    const view = new DataView(bytes.buffer);
+    const front = protection.seal(protection.handleOf(undefined), 1, datagram, view, bytes, 16, text.length);
+    return bytes.subarray(16 - front);
+  };
+
+  it('is refused where a recorded request would work again (uet:tss/14.1, N10)', () => {
+    const pair = new Pair();
+    const { b } = pair.rig;
+    pair.rig.deliver(b, sealed(pair, 4 << 3, 0x80, 0, 0, 0, 0, 0, 1, ...new Uint8Array(44)));
+    expect(pair.drops(b, 'tss_replays')).toBe(1);
+    expect(pair.rig.drain(b)).toEqual([]);
+    expect(() => new Pair({ settings: { idempotentRequests: 1 } })).toThrow('can be recorded');
+    const allowed = new Pair({ replays: true });
+    allowed.rig.deliver(allowed.rig.b, sealed(allowed, 4 << 3, 0x80, 0, 0, 0, 0, 0, 1, ...new Uint8Array(44)));
+    expect(allowed.drops(allowed.rig.b, 'tss_replays')).toBe(0);
+  });
+
+  it('is remembered for long enough: settings that would forget a start too early are refused (uet:tss/14)', () => {
+    expect(() => new Pair({ settings: { synSafetyTime: 1_000_000 } })).toThrow('lets recorded starts in again');
   });
 });
 

@@ -47,6 +47,7 @@ export class SecuredEngine implements Engine {
         missing: 'peer and local of the configuration',
       });
     }
+    if (seal.coversPorts) throw portsUnknown();
     checkMemory(config.settings);
     if (!seal.acceptsReplays && (config.settings?.['idempotentRequests'] ?? 0) !== 0) throw replayable();
     this.#seal = seal;
@@ -265,6 +266,11 @@ class DomainServices implements Services {
 
 /** PDS keeps no track of these, and so executes a recorded one again. @spec uet:tss/14.1 */
 const isReplayable = ({ view, at }: Packet): boolean => view.getUint8(at) >>> 3 === PdsType.RUDI_REQ;
+
+const portsUnknown = (): VerbsError =>
+  new VerbsError('EOPNOTSUPP', 'createEngine', 'the port of each packet is not seen here, and the framing covers it', {
+    try: "framing: 'addresses'",
+  });
 
 const replayable = (): VerbsError =>
   new VerbsError(

@@ -1,9 +1,10 @@
 /** Ultra Ethernet whose nodes protect their packets, each with a domain table of its own, as in different machines. */
-import { formatAddress } from '../../../base/ip-address.ts';
+import { formatAddress, parseAddress } from '../../../base/ip-address.ts';
 import type { Transport } from '../../../engine/engine.ts';
 import { uet } from '../index.ts';
 import type { DomainOptions } from './domain-options.ts';
 import { DomainTable } from './domain-table.ts';
+import { clientKey } from './key-derivation.ts';
 import { PacketProtection, type ProtectionOptions } from './packet-protection.ts';
 import { TestCipher } from './test-cipher.testdata.ts';
 
@@ -35,7 +36,7 @@ export class SecuredNetwork {
   constructor(
     domain: (n: number) => Omit<DomainOptions, 'sdi'>,
     options: ProtectionOptions = {},
-    keys: (n: number) => Uint8Array = () => keyOf(0),
+    keys?: (n: number) => Uint8Array,
     isOneRun = true,
   ) {
     const shape = uet.secured!(new PacketProtection(new DomainTable(new TestCipher())));
@@ -46,20 +47,27 @@ export class SecuredNetwork {
         const n = this.#seen.get(address) ?? this.#seen.size;
         this.#seen.set(address, n);
         const table = new DomainTable(new TestCipher(isOneRun ? this.nonces : new Set()), { counterBlock: 64 });
-        table.add({ sdi: SDI, ...domain(n) }, { bytes: keys(n), an: 0 });
+        const rules = { sdi: SDI, ...domain(n) };
         this.nodes.push({ table, address });
+        table.add(rules, { bytes: keys?.(n) ?? this.#key(rules.mode, n), an: 0 });
         const protection = new PacketProtection(table, { domain: SDI, ...options });
         return uet.secured!(protection).createEngine(services, config);
       },
     };
   }
 
+  /** The key of a node after so many rotations. */
+  #key(mode: DomainOptions['mode'], n: number): Uint8Array {
+    const key = keyOf(this.rotations);
+    return mode === 'client' ? clientKey(new TestCipher(), key, parseAddress(this.nodes[n]!.address)!) : key;
+  }
+
   /** A new key for everybody, the way rotations go: in every receiver before the first sender uses it. */
   rotate(): void {
-    const bytes = keyOf(++this.rotations);
+    this.rotations++;
     const domains = this.nodes.map(({ table }) => table.get(SDI));
     const an = 1 - domains[0]!.txAn;
-    for (const domain of domains) domain.install({ bytes, an });
+    for (const [n, domain] of domains.entries()) domain.install({ bytes: this.#key(domain.rules.mode, n), an });
     for (const domain of domains) domain.activate(an);
   }
 }
