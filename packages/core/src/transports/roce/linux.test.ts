@@ -8,7 +8,7 @@ import { noAttributes } from '../../engine/engine.ts';
 import { Status, WorkOpcode } from '../../engine/status.ts';
 import { EngineRig, type RigNode } from '../../testing/engine-rig.ts';
 import { readCapture } from '../../wire/pcap.ts';
-import { Bth, BTH_BYTES } from '../../wire/roce/bth.ts';
+import { BTH_BYTES, Bth } from '../../wire/roce/bth.ts';
 import { Aeth, AtomicEth, Reth } from '../../wire/roce/extended.ts';
 import { ROCE_FLAGS, ROCE_HEADER_BYTES, ROCE_REQUEST } from '../../wire/roce/opcodes.ts';
 import { roce } from './index.ts';
@@ -60,7 +60,11 @@ function comparable(bytes: Uint8Array): Uint8Array {
 const numbers = (packets: readonly Uint8Array[]): number[][] => packets.map((bytes) => [...comparable(bytes)]);
 
 /** The engine answers requests of Linux. @param own - what its memory holds under the key of the request */
-function answersTo(requests: readonly Uint8Array[], peer: number, memory?: Uint8Array): { node: RigNode; sent: Uint8Array[] } {
+function answersTo(
+  requests: readonly Uint8Array[],
+  peer: number,
+  memory?: Uint8Array,
+): { node: RigNode; sent: Uint8Array[] } {
   const { rig, node } = inPlaceOf(destOf(requests[0]!), peer, psnOf(requests[0]!));
   if (memory !== undefined) {
     const region = node.dma.attach({ bytes: memory, address: 0 });
@@ -209,7 +213,8 @@ describe('in the place of Linux Soft-RoCE', () => {
     const [nak] = answers;
     const missing = psnOf(nak!);
     const { rig, node } = inPlaceOf(destOf(nak!), destOf(requests[0]!), missing);
-    for (const id of [1, 2, 3]) node.post(1, { wrIdLo: id, region: node.register(new Uint8Array(8).fill(id), id), length: 8 });
+    for (const id of [1, 2, 3])
+      node.post(1, { wrIdLo: id, region: node.register(new Uint8Array(8).fill(id), id), length: 8 });
     node.engine.doorbell(rig.now, 1);
     const sent = rig.drain(node);
     rig.deliver(node, nak!);
