@@ -1,10 +1,13 @@
 /**
  * Engines alone: ns per packet sent, received and acknowledged, and bytes of heap per packet in steady state. No host, no
  * rings, no socket: two engines, packets handed over in memory, one copy of the payload at the receiver. The transports
- * take turns in one process each round; medians of the rounds are printed.
+ * take turns, each time in a process of its own: code that two of them have used is slower for both. Medians of the rounds
+ * are printed.
  *
  *   npm run bench -- engine [--json] [--transport NAME] [--rounds N]
  */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
   type CompletionRecord,
@@ -206,6 +209,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     transport: { type: 'string', multiple: true, default: ['uet', 'roce'] },
     rounds: { type: 'string', default: '3' },
+    /** Number of the only test to run: what this program starts itself with. */
+    test: { type: 'string' },
   },
 });
 const rounds = Number(values.rounds);
@@ -215,8 +220,21 @@ if (!(Number.isInteger(rounds) && rounds > 0) || transports.includes(undefined))
   process.exit(2);
 }
 
-const results = TESTS.flatMap((test) => {
-  const all = Array.from({ length: rounds }, () => transports.map((transport) => measure(transport!, test)));
+if (values.test !== undefined) {
+  console.log(JSON.stringify(measure(transports[0]!, TESTS[Number(values.test)]!)));
+  process.exit(0);
+}
+
+/** A measurement in a fresh process. */
+function measureApart(transport: Transport, test: number): Result {
+  const options = ['--transport', transport.name, '--test', String(test)];
+  const script = fileURLToPath(import.meta.url);
+  const output = execFileSync(process.execPath, [...process.execArgv, script, ...options], { encoding: 'utf8' });
+  return JSON.parse(output) as Result;
+}
+
+const results = TESTS.flatMap((_, test) => {
+  const all = Array.from({ length: rounds }, () => transports.map((transport) => measureApart(transport!, test)));
   return transports.map((_, i) => median(all.map((round) => round[i]!)));
 });
 

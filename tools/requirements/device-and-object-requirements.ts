@@ -1,7 +1,7 @@
 /** Sections A to E: what the subsystem is for, its devices, their removal, the objects and the user API. */
 import { could, must, type RequirementSection, should } from './requirement.ts';
 
-const REAL_TRANSPORTS = 'RoCEv2 and iWARP are not built yet; uet and the tutorial transport loop stand for the variety';
+const REAL_TRANSPORTS = 'iWARP is not built yet; uet, RoCEv2 and the tutorial transport loop stand for the variety';
 
 export const DEVICE_AND_OBJECT_REQUIREMENTS: readonly RequirementSection[] = [
   {
