@@ -4,8 +4,8 @@ import { jsonLines, verbena } from './process-rig.testdata.ts';
 import { createProgram } from './program.ts';
 
 const COMMANDS = [
-  ...['demo', 'perf', 'pingpong', 'stand-in', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'up'],
-  ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'monitor'],
+  ...['demo', 'perf', 'pingpong', 'stand-in', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'explain', 'up'],
+  ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'monitor', 'capture'],
 ];
 
 describe('the command', () => {
@@ -51,6 +51,7 @@ describe('the command', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^hca_id:\tuet7\n\ttransport:\t\t\tUET \(unspecified\)\n\tfw_ver:\t\t\t\t/);
     expect(stdout).toMatch(/\n\t\tport:\t1\n\t\t\tstate:\t\t\tPORT_ACTIVE \(4\)\n\t\t\tmax_mtu:\t\t4096 \(5\)\n/);
+    expect(stdout).toMatch(/\n\tprofiles:\n\t\tAI Base: .*\n\t\tAI Full: .*\n\t\tHPC: .*\n\tsettings /);
     expect(stdout).toMatch(/GID\[ {2}0\]:\t\t::ffff:127\.0\.3\.2, UET\/UDP\n\n$/);
     const unknown = await verbena(['devinfo', '-d', 'mlx5_0']);
     expect(unknown).toMatchObject({ status: 1, stderr: "IB device 'mlx5_0' wasn't found\n" });
@@ -58,6 +59,25 @@ describe('the command', () => {
     expect(elsewhere.status).toBe(1);
     expect(elsewhere.stderr).toMatch(/EADDRNOTAVAIL/);
     expect((await verbena(['devinfo', '-d', 'x=y'])).status).toBe(2);
+  });
+
+  it('explains codes by name and by number, and says what is near when there is none', async () => {
+    const [name, number, listed, unknown, none] = await Promise.all([
+      verbena(['explain', 'ibv_wc_retry_exc_err']),
+      verbena(['explain', 'uet', 'return-code', '0x0a', '--json']),
+      verbena(['explain', '--list', 'nack', '--json']),
+      verbena(['explain', 'RETRY_EXEC_ERR']),
+      verbena(['explain']),
+    ]);
+    expect(name).toMatchObject({ status: 0, stderr: '' });
+    expect(name.stdout).toMatch(/^RETRY_EXC_ERR: .*\n {2}is {7}completion status 12 \(0x0c\)\n.*\n {2}try {6}\S/s);
+    expect(jsonLines(number.stdout)).toMatchObject([
+      { kind: 'return-code', name: 'AT_ATS_ERROR', value: 10, transport: 'uet', layer: 'SES', status: 'REM_OP_ERR' },
+    ]);
+    expect(jsonLines(listed.stdout)).toHaveLength(28);
+    expect(unknown).toMatchObject({ status: 1, stdout: '' });
+    expect(unknown.stderr).toMatch(/^nothing is known of 'RETRY_EXEC_ERR'; nearest: RETRY_EXC_ERR.*\n$/);
+    expect(none.status).toBe(2);
   });
 
   it('doctor checks the machine', async () => {

@@ -1,5 +1,6 @@
 /** All commands together. */
 import { Command, CommanderError } from 'commander';
+import { addCapture } from './commands/capture.ts';
 import { addCp } from './commands/cp.ts';
 import { addDecode } from './commands/decode.ts';
 import { addDemo } from './commands/demo.ts';
@@ -7,6 +8,7 @@ import { addDev } from './commands/dev.ts';
 import { addDevices } from './commands/devices.ts';
 import { addDevinfo } from './commands/devinfo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExplain } from './commands/explain.ts';
 import { addJob } from './commands/job.ts';
 import { addLink } from './commands/link.ts';
 import { addMonitor } from './commands/monitor.ts';
@@ -69,6 +71,7 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addDevices,
   addDevinfo,
   addDoctor,
+  addExplain,
   addUp,
   addDev,
   addLink,
@@ -77,6 +80,7 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addSystem,
   addJob,
   addMonitor,
+  addCapture,
 ];
 
 const BAD_INPUT = 2;

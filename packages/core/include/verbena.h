@@ -155,6 +155,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_OBJECT_MONITOR 0x106 /* Devices that come, go and change, as it happens. */
 #define VB_OBJECT_TRACE 0x107 /* Requests and answers of the management channel, for debugging. Capabilities are not shown. */
 #define VB_OBJECT_SECDOM 0x108 /* Secure domains: whose packets are protected together. Keys come in and are never shown. */
+#define VB_OBJECT_CAPTURE 0x109 /* Frames that a device sends and receives, as they stand on the wire. One for each connection, few for each system. */
 
 /* ---- DEVICE ---- */
 
@@ -744,6 +745,20 @@ VB_SIZE(struct vb_address, 24);
 
 #define VB_SECDOM_DELETE 5 /* Takes a domain away with its keys: its packets are dropped, its queue pairs can send no more. */
 #define VB_SECDOM_DELETE__SDI 0 /* u32, in: secure domain identifier */
+
+/* ---- CAPTURE ---- */
+
+#define VB_CAPTURE_START 0 /* Begins a capture of what a device sends and receives from now on, whoever uses it. */
+#define VB_CAPTURE_START__DEVICE 0 /* text, in: name or index */
+#define VB_CAPTURE_START__WAKE 1 /* u32, out: what is woken when there is something to read */
+
+#define VB_CAPTURE_READ 1 /* Takes the next bytes. All of them one after the other are a pcapng file; a part may end within a block. */
+#define VB_CAPTURE_READ__BYTES 0 /* bytes, out: the next bytes; none when nothing waits */
+#define VB_CAPTURE_READ__FRAMES 1 /* size, out: frames captured since the start */
+#define VB_CAPTURE_READ__LOST 2 /* size, out: frames lost since the start, because nobody read in time */
+#define VB_CAPTURE_READ__ENDED 3 /* u32, out: 1: these are the last bytes; it was stopped, or the device is gone */
+
+#define VB_CAPTURE_STOP 2 /* Ends capturing. What waits can still be read. */
 
 /* ---- Entries of rings ---- */
 

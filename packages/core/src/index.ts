@@ -1,6 +1,8 @@
 /** The library: devices, objects and the user API. Hosts (`@verbena/node`, the simulator) open devices with it. */
 export { DOORBELL_PAGE_BYTES, DoorbellPage } from './abi/doorbell-page.ts';
+export type { CodeRow, CodeTable } from './base/code-table.ts';
 export { Counters } from './base/counters.ts';
+export { ERROR_CODES } from './base/errno.ts';
 export { formatAddress, parseAddress } from './base/ip-address.ts';
 export { SeededRandom } from './base/random.ts';
 export { type ErrorCode, type ErrorFacts, isVerbsError, VerbsError } from './base/verbs-error.ts';

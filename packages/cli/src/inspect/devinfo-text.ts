@@ -60,11 +60,22 @@ function verboseLines({ attributes: a, transport }: FoundDevice): string[] {
     field('max_job_ids', a.maxJobIds),
     field('max_job_keys', a.maxJobKeys),
     field('max_addr_entries', a.maxAddrEntries),
+    ...profileLines(a),
     '\tsettings (default, unit, range):',
     ...(findTransport(transport)?.attributes.settings ?? []).map(
       ({ name, value, unit, min, max, text }) => `\t\t${name} = ${value} ${unit} [${min}..${max}]: ${text}`,
     ),
   ];
+}
+
+/** A line for each profile: met, or what is missing; none for a transport without profiles. */
+function profileLines({ profiles, profileGaps }: FoundDevice['attributes']): string[] {
+  if (profiles.length === 0) return [];
+  const lines = profiles.map((name) => {
+    const gaps = profileGaps.filter((gap) => gap.startsWith(`${name}: `)).map((gap) => gap.slice(name.length + 2));
+    return `\t\t${name}: ${gaps.length === 0 ? 'met' : `not met, missing ${gaps.join('; ')}`}`;
+  });
+  return ['\tprofiles:', ...lines];
 }
 
 function field(name: string, value: string | number): string {

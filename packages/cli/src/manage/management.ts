@@ -21,17 +21,16 @@ export class Management {
    * Connects to a daemon.
    *
    * @param path - of its socket; without it `VERBENA_SOCKET`, then the usual place
+   * @param advice - what would work where there is no daemon
    * @throws VerbsError ECONNREFUSED nobody serves there
    */
-  static connect(path: string | undefined): Management {
+  static connect(path: string | undefined, advice = 'verbena up --device uet0=127.0.0.1'): Management {
     const socket = path ?? daemonSocket() ?? defaultSocketPath();
     try {
       return new Management(connectManagement(socket));
     } catch (thrown) {
       if (!isVerbsError(thrown) || (thrown.code !== 'ENOENT' && thrown.code !== 'ECONNREFUSED')) throw thrown;
-      throw refusal('ECONNREFUSED', 'connect', `no daemon serves ${socket}`, {
-        try: 'verbena up --device uet0=127.0.0.1',
-      });
+      throw refusal('ECONNREFUSED', 'connect', `no daemon serves ${socket}`, { try: advice });
     }
   }
 

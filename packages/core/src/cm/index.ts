@@ -12,4 +12,4 @@ export type {
   ConnectOptions,
   RequestParameters,
 } from './parameters.ts';
-export { ConnectionRejected, REJECT_REASONS, type RejectReason } from './reject-reasons.ts';
+export { ConnectionRejected, REJECT_CODES, REJECT_REASONS, type RejectReason } from './reject-reasons.ts';

@@ -1,4 +1,5 @@
 /** Why a connection is refused, in sentences; the codes are those of the wire. @spec IBTA vol. 1 §12.6.7.2 */
+import type { CodeTable } from '../base/code-table.ts';
 import { VerbsError } from '../base/verbs-error.ts';
 import { CmRejectReason } from '../wire/roce/cm-codes.ts';
 
@@ -46,6 +47,22 @@ export const REJECT_REASONS: Readonly<Record<RejectReason, ReasonRow>> = {
   CLASS_VERSION: row('the peer speaks another version of the connection protocol'),
   PRIMARY_FLOW_LABEL: row('the peer does not accept the flow label'),
   ALTERNATE_FLOW_LABEL: row('the peer does not accept the alternate flow label'),
+};
+
+/** The reasons as a table of codes. */
+export const REJECT_CODES: CodeTable = {
+  kind: 'reject-reason',
+  name: 'reject reason of the connection manager',
+  layer: 'CM',
+  prefixes: ['IB_CM_REJ_', 'CM_REJ_', 'REJ_'],
+  section: 'IBTA vol. 1 §12.6.7.2',
+  rows: Object.entries(REJECT_REASONS).map(([name, { text, advice }]) => ({
+    value: CmRejectReason[name as RejectReason],
+    name,
+    text,
+    effect: 'the attempt to connect fails with ECONNREFUSED',
+    advice,
+  })),
 };
 
 /** Name of a reason. */

@@ -7,6 +7,7 @@ import type { UAPI, UapiObject } from '../uapi/index.ts';
 import type { Row } from '../uapi/rows.ts';
 import type { Attribute, Attributes, HandleTo, KernelInput, Method, ObjectSchema } from '../uapi/schema.ts';
 import type { Call } from './call.ts';
+import type { CaptureSink } from './capture.ts';
 import type { Device } from './device.ts';
 import type { DeviceContext } from './device-context.ts';
 import type { DeviceObject } from './device-object.ts';
@@ -51,6 +52,8 @@ export interface Driver {
   census?(): Readonly<Record<string, number>>;
   /** Rows of protocol state that no handle names, such as delivery contexts. */
   protocolRows?(): readonly Row[];
+  /** Gives a sink the header of a capture, and then each frame that leaves or arrives. @returns what ends that */
+  capture?(sink: CaptureSink): () => void;
 }
 
 /** An object of a driver, and how it is done. */

@@ -1,12 +1,13 @@
 export type { Call, DestroyReason, MemorySource, MemoryValue } from './call.ts';
 export { memoryOf } from './call.ts';
+export type { CaptureSink } from './capture.ts';
 export type { ContextLimits } from './device.ts';
 export { Device } from './device.ts';
 export type { DeviceContext } from './device-context.ts';
 export type { DeviceObject } from './device-object.ts';
 export type { CallInput, CallOutput, Driver, DriverObject, DriverOps } from './driver.ts';
 export { DRIVER_NUMBERS } from './driver.ts';
-export { EVENTS, type EventRow, EventValue, eventRow } from './events.ts';
+export { EVENT_CODES, EVENTS, type EventRow, EventValue, eventRow } from './events.ts';
 export { JobContainer, JobRegistry } from './job-registry.ts';
 export { Namespace } from './namespace.ts';
 export { RESOURCES, type Resource, ResourceGroup } from './resource-group.ts';

@@ -4,6 +4,7 @@ import { MANAGEMENT, type ManagementObject, NETNS_MODES } from '../uapi/manageme
 import { checkRoom, encodeAnswer, type RequestHeader } from '../uapi/message.ts';
 import { type Input, inputsOf, type Method, methodKey } from '../uapi/schema.ts';
 import type { CallOutput } from './driver.ts';
+import { readCapture, startCapture } from './management/captures.ts';
 import { addDevice, changeDevice, devRow, linkRows } from './management/devices.ts';
 import { readFeed, startFeed, stopFeed } from './management/feeds.ts';
 import { addJob, deleteJob, exportJob, jobPage } from './management/jobs.ts';
@@ -91,6 +92,11 @@ const HANDLERS: Handlers = {
     ACTIVATE: (session, { sdi, an }) => secureDomainsOf(session, 'SECDOM.ACTIVATE').activate(sdi, an),
     RETIRE: (session, { sdi, an }) => secureDomainsOf(session, 'SECDOM.RETIRE').retire(sdi, an),
     DELETE: (session, { sdi }) => secureDomainsOf(session, 'SECDOM.DELETE').remove(sdi),
+  },
+  CAPTURE: {
+    START: startCapture,
+    READ: (session, _, tx) => readCapture(session, tx),
+    STOP: (session) => session.capture?.end(),
   },
 };
 

@@ -3,6 +3,7 @@ import { VerbsError } from '../base/verbs-error.ts';
 import type { Nanos } from '../engine/time.ts';
 import { UAPI } from '../uapi/index.ts';
 import type { Message } from '../uapi/message.ts';
+import type { Capture } from './capture.ts';
 import { destroyAll } from './destroy.ts';
 import type { Device } from './device.ts';
 import { DeviceContext } from './device-context.ts';
@@ -53,6 +54,8 @@ export class Session {
   readonly contexts = new Map<number, DeviceContext>();
   /** What it is told through the management channel, by name. */
   readonly feeds = new Map<string, Feed>();
+  /** Frames of a device that it asked for, until it has read all. */
+  capture: Capture | undefined;
   readonly namespace: Namespace;
   /** Charged for what is made from now on; what was charged before stays where it is. */
   group: ResourceGroup;
@@ -155,6 +158,8 @@ export class Session {
   close(): void {
     for (const feed of this.feeds.values()) feed.end();
     this.feeds.clear();
+    this.capture?.end();
+    this.capture = undefined;
     for (const context of [...this.contexts.values()].reverse()) this.closeContext(context);
     if (this.system.sessions.delete(this)) this.namespace.sessions--;
   }

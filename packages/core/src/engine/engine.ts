@@ -4,6 +4,7 @@
  * The one rule for a host: give inputs (`receive`, `doorbell`, `expire`; as many as are at hand), then drain
  * `transmit` until it returns false, then read `deadline`. `now` never decreases.
  */
+import type { CodeTable } from '../base/code-table.ts';
 import type { Counters } from '../base/counters.ts';
 import type { DmaSpace } from './dma.ts';
 import type { Packet } from './packet.ts';
@@ -176,8 +177,16 @@ export interface TransportAttributes {
   /** Queue pairs may have their writes and reads executed more than once, which needs less state. */
   readonly idempotent?: boolean;
   readonly limits: TransportLimits;
+  /** Sets of features that a specification gives a name to. */
+  readonly profiles?: readonly Profile[];
   /** Settings with default value, unit and text. */
   readonly settings: readonly Setting[];
+}
+
+/** A named set of features: what it demands, and what of that is there. */
+export interface Profile {
+  readonly name: string;
+  readonly demands: readonly { readonly feature: string; readonly met: boolean; readonly section: string }[];
 }
 
 /** What work requests can ask for. */
@@ -196,6 +205,8 @@ export interface Setting {
 export interface DropReason {
   readonly name: string;
   readonly text: string;
+  /** What a user can do about it, where something can be done. */
+  readonly advice?: string;
   readonly section: string;
 }
 
@@ -207,6 +218,8 @@ export interface Transport {
   readonly headerBytes: number;
   readonly attributes: TransportAttributes;
   readonly drops: readonly DropReason[];
+  /** Codes of its packets, for tools that explain them. */
+  readonly codes?: readonly CodeTable[];
   /** What hosts put behind each packet, and check before an engine sees it. A simulated link needs none. */
   readonly seal?: Seal;
   /** The seal that the settings of a link ask for, where that is a choice; room for it is in `headerBytes`. */

@@ -1,4 +1,5 @@
 /** Completion statuses, work opcodes and access rights, numbered as in libibverbs so that tools and shims agree. */
+import type { CodeTable } from '../base/code-table.ts';
 
 export interface StatusRow {
   readonly value: number;
@@ -45,7 +46,12 @@ export const STATUS_ROWS: readonly StatusRow[] = [
     'transport retry counter exceeded',
     'no acknowledgement: is the peer up, at this address and port?',
   ),
-  row(13, 'RNR_RETRY_EXC_ERR', 'receiver not ready, retries exceeded', 'the peer kept having no receive posted'),
+  row(
+    13,
+    'RNR_RETRY_EXC_ERR',
+    'receiver not ready, retries exceeded',
+    'the peer has no receive posted: post more there, or raise the retries here',
+  ),
   row(
     15,
     'REM_INV_RD_REQ_ERR',
@@ -57,6 +63,16 @@ export const STATUS_ROWS: readonly StatusRow[] = [
   row(20, 'RESP_TIMEOUT_ERR', 'response timeout', 'the peer acknowledged but never answered'),
   row(21, 'GENERAL_ERR', 'general error', 'see the vendor status of the completion'),
 ];
+
+/** The statuses as a table of codes. */
+export const STATUS_CODES: CodeTable = {
+  kind: 'status',
+  name: 'completion status',
+  layer: 'verbs',
+  prefixes: ['IBV_WC_', 'IB_WC_', 'WC_'],
+  section: 'verbs/3.6',
+  rows: STATUS_ROWS,
+};
 
 export const Status = {
   SUCCESS: 0,

@@ -1,6 +1,7 @@
 /** What a software device and its ports say about themselves. @spec verbs/4 */
 import { formatAddress } from '../base/ip-address.ts';
 import { VerbsError } from '../base/verbs-error.ts';
+import type { Transport } from '../engine/engine.ts';
 import type { Row } from '../uapi/rows.ts';
 import type { DeviceLimits } from './limits.ts';
 import type { Link } from './link.ts';
@@ -49,7 +50,18 @@ export function deviceAttributes(name: string, links: readonly Link[], limits: D
     operations: [...new Set(links.flatMap((one) => one.transport.attributes.operations))],
     ordering: [...new Set(links.flatMap((one) => one.transport.attributes.ordering))],
     reliable: attributes.reliable,
+    ...profileCells(links.map((one) => one.transport)),
   };
+}
+
+/** Profiles of the transports, and what each lacks as `profile: feature`; nothing where there are none. */
+function profileCells(transports: readonly Transport[]): Row {
+  const profiles = [...new Set(transports)].flatMap(({ attributes }) => attributes.profiles ?? []);
+  if (profiles.length === 0) return {};
+  const gaps = profiles.flatMap(({ name, demands }) =>
+    demands.filter(({ met }) => !met).map(({ feature }) => `${name}: ${feature}`),
+  );
+  return { profiles: profiles.map(({ name }) => name), profileGaps: gaps };
 }
 
 /** @throws VerbsError EINVAL no such port */

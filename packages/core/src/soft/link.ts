@@ -28,6 +28,8 @@ export interface LinkOptions {
 }
 
 export interface Link extends LinkOptions {
+  /** Another one that leads to the same peers may take its place between steps. */
+  wire: WireHost;
   /** Position in the address table. */
   readonly index: number;
   readonly port: number;

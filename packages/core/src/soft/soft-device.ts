@@ -16,6 +16,7 @@ import { DRIVER_NUMBERS, type Driver, type DriverOps } from '../device/driver.ts
 import { EventValue } from '../device/events.ts';
 import type { Transport } from '../engine/engine.ts';
 import { type Nanos, NEVER } from '../engine/time.ts';
+import type { WireHost } from '../engine/wire-host.ts';
 import type { Row } from '../uapi/rows.ts';
 import { addressOps } from './address-ops.ts';
 import { deviceAttributes, gidRows, portAttributes } from './attributes.ts';
@@ -178,6 +179,14 @@ export class SoftDevice implements Driver {
   end(): void {
     this.failure ??= new Error('the device is gone');
     for (const { engine } of this.links) engine.end?.();
+  }
+
+  /**
+   * Puts another wire in the place of a link's own, between steps: one that leads to the same peers under the same
+   * paths, such as the same wire with something in front of it.
+   */
+  replaceWire(link: number, wire: WireHost): void {
+    this.links[link]!.wire = wire;
   }
 
   counters(): Record<string, number> {

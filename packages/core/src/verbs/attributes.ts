@@ -48,6 +48,10 @@ export interface DeviceAttributes {
   readonly operations: readonly string[];
   readonly ordering: readonly string[];
   readonly reliable: boolean;
+  /** Profiles that the specifications of its transports define. */
+  readonly profiles: readonly string[];
+  /** What they demand and the device has not, as `profile: feature`. A profile without a line here is met. */
+  readonly profileGaps: readonly string[];
 }
 
 export interface PortAttributes {
@@ -121,4 +125,6 @@ const DEFAULTS: Row = {
   queuePairTypes: [],
   operations: [],
   ordering: [],
+  profiles: [],
+  profileGaps: [],
 };

@@ -1,5 +1,6 @@
 /** The kernel half of a live device: wires, engines, and what drives them. For programs, worker threads and daemons. */
 import {
+  type CaptureSink,
   type Device,
   DmaSpace,
   type KernelHost,
@@ -11,6 +12,7 @@ import {
 } from '@verbena/core';
 import type { Libc } from '../memory/libc.ts';
 import type { MemoryPool } from '../memory/mapped-memory.ts';
+import { captureHeader } from '../wire/capture-wire.ts';
 import { WireStack, type WireStackOptions } from '../wire/wire-stack.ts';
 import type { Clock } from './clock.ts';
 import { Driver, SPIN_NS } from './driver.ts';
@@ -83,7 +85,7 @@ export class LiveKernel {
     this.stacks = stacks;
     this.#clock = clock;
     const wires = () => this.wireCounters();
-    this.soft = new LiveDevice(wires, {
+    this.soft = new LiveDevice(stacks, wires, {
       links: links.map((plan, i) => linkOf(plan, stacks[i]!)),
       host: options.host(dma),
     });
@@ -141,13 +143,39 @@ export class LiveKernel {
   }
 }
 
-/** Counts what its wires count, too. */
+/** Counts what its wires count, too, and shows what passes on them. */
 class LiveDevice extends SoftDevice {
+  readonly #stacks: readonly WireStack[];
   readonly #wires: () => Record<string, number>;
+  #device: Device | undefined;
 
-  constructor(wires: () => Record<string, number>, options: ConstructorParameters<typeof SoftDevice>[0]) {
+  constructor(
+    stacks: readonly WireStack[],
+    wires: () => Record<string, number>,
+    options: ConstructorParameters<typeof SoftDevice>[0],
+  ) {
     super(options);
+    this.#stacks = stacks;
     this.#wires = wires;
+  }
+
+  override attached(device: Device): void {
+    super.attached(device);
+    this.#device = device;
+  }
+
+  capture(sink: CaptureSink): () => void {
+    sink.write(captureHeader(this.#device!.name));
+    const taps = this.#stacks.map((stack) => stack.tap(sink));
+    this.#rewire();
+    return () => {
+      for (const end of taps) end();
+      this.#rewire();
+    };
+  }
+
+  #rewire(): void {
+    for (const [i, { top }] of this.#stacks.entries()) this.replaceWire(i, top);
   }
 
   override counters(): Record<string, number> {

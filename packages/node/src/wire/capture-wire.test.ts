@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DmaSpace, type Engine, NEVER, Packet, type WireHost } from '@verbena/core';
 import { dissectFrame, parseAddress, readPcapng } from '@verbena/core/wire';
 import { afterAll, describe, expect, test } from 'vitest';
+import { CaptureFile } from './capture-file.ts';
 import { CaptureWire } from './capture-wire.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'verbena-capture-'));
@@ -15,7 +16,7 @@ describe('capture wire', () => {
     ['fd00::1', 'fd00::2'],
   ])('both directions are whole IP packets with right checksums (%s)', (own, other) => {
     const file = join(folder, 'both.pcapng');
-    const { wire, dma } = capture(file, own, other);
+    const { wire, dma, written } = capture(file, own, other);
     const region = dma.attach({ bytes: Buffer.from('the payload'), address: 0 });
     const slot = wire.slot()!;
     slot.bytes.set(Buffer.from('head '), slot.at);
@@ -28,8 +29,8 @@ describe('capture wire', () => {
     let seen = 0;
     expect(wire.receive(0, { receive: () => seen++ } as unknown as Engine)).toBe(1);
     expect(seen).toBe(1);
-    wire.close();
-    wire.close();
+    written.close();
+    written.close();
 
     const frames = [...readPcapng(readFileSync(file))];
     expect(frames.map((frame) => frame.direction)).toEqual(['out', 'in']);
@@ -52,20 +53,20 @@ describe('capture wire', () => {
 
   test('the capture stops at its limit, traffic goes on, and the loss is counted', () => {
     const file = join(folder, 'limit.pcapng');
-    const { wire, inner } = capture(file, '10.0.0.1', '10.0.0.2', 20_000);
+    const { wire, inner, written } = capture(file, '10.0.0.1', '10.0.0.2', 20_000);
     for (let i = 0; i < 1000; i++) {
       const slot = wire.slot()!;
       slot.length = 100;
       slot.path = 1;
       wire.send(0);
     }
-    wire.close();
+    written.close();
     expect(inner.sent).toBe(1000);
-    expect(wire.frames + wire.skipped).toBe(1000);
-    expect(wire.full).toBe(true);
+    expect(written.frames + written.skipped).toBe(1000);
+    expect(written.full).toBe(true);
     expect(statSync(file).size).toBeLessThanOrEqual(20_000);
-    expect([...readPcapng(readFileSync(file))].length).toBe(wire.frames);
-    expect(wire.frames).toBeGreaterThan(50);
+    expect([...readPcapng(readFileSync(file))].length).toBe(written.frames);
+    expect(written.frames).toBeGreaterThan(50);
   });
 
   test('a file that cannot be written is a wrong call', () => {
@@ -99,11 +100,10 @@ function capture(file: string, own: string, other: string, limitBytes?: number) 
     peer: () => peer,
   } satisfies WireHost & { sent: number };
   const wire = new CaptureWire(inner, dma, {
-    file,
-    device: 'uet0',
     local: { address: parseAddress(own)!, port: 4793 },
     sourcePort: (entropy) => 50_000 + entropy,
-    ...(limitBytes === undefined ? {} : { limitBytes }),
   });
-  return { wire, inner, dma };
+  const written = new CaptureFile({ file, device: 'uet0', limitBytes });
+  wire.add(written);
+  return { wire, inner, dma, written };
 }

@@ -1,12 +1,13 @@
 /**
- * A wire that writes down what passes: a pcapng file with whole IP and UDP packets, both directions, as a packet
- * sniffer would have seen them. Sits directly on the live wire, so faults injected above it show.
+ * A wire that shows what passes: records of a pcapng file with whole IP and UDP packets, both directions, as a packet
+ * sniffer would have seen them. Sits directly on the live wire, so faults injected above it show. Where the records go
+ * is up to its sinks: a file of this program, or whoever looks at a device from outside.
  *
  * What only the system knows is filled in: identification 0, 64 hops, for packets that came in the source port that
  * the peer listens on. Seals are made again for these headers, so that they fit whenever the real one did.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import {
+  type CaptureSink,
   Datagram,
   type DmaSpace,
   type Engine,
@@ -14,7 +15,6 @@ import {
   type Packet,
   type PeerAddress,
   type Seal,
-  VerbsError,
   type WireHost,
 } from '@verbena/core';
 import {
@@ -32,12 +32,8 @@ import {
 } from '@verbena/core/wire';
 import { spoilSeal } from './sealer.ts';
 
-export interface CaptureOptions {
-  readonly file: string;
-  /** Name of the interface in the file. */
-  readonly device: string;
-  /** The capture stops before it grows beyond this. */
-  readonly limitBytes?: number;
+/** What the wire below knows, and packets do not. */
+export interface CapturePlace {
   readonly local: PeerAddress;
   /** UDP source port of a send route. */
   readonly sourcePort: (entropy: number) => number;
@@ -45,48 +41,36 @@ export interface CaptureOptions {
   readonly seal?: Seal | undefined;
 }
 
+/** What stands before the frames of a file. @param device - name of the interface */
+export function captureHeader(device: string): Uint8Array {
+  const section = pcapngSection({ application: 'Verbena' });
+  const about = pcapngInterface({ linkType: LinkType.RAW, name: device });
+  const header = new Uint8Array(section.length + about.length);
+  header.set(section);
+  header.set(about, section.length);
+  return header;
+}
+
 export class CaptureWire implements WireHost {
   readonly #inner: WireHost;
   readonly #dma: DmaSpace;
-  readonly #options: CaptureOptions;
-  readonly #limit: number;
+  readonly #place: CapturePlace;
+  readonly #sinks = new Set<CaptureSink>();
+  /** Those that have room for the packet at hand. */
+  readonly #takers: CaptureSink[] = [];
   readonly #frame = new Uint8Array(MAX_FRAME);
   readonly #view = new DataView(this.#frame.buffer);
   readonly #datagram = new Datagram();
-  readonly #chunk = new Uint8Array(CHUNK_BYTES);
   /** Wall clock minus the monotonic one, at the start: later jumps of the wall clock do not reorder the file. */
   readonly #epochNs = BigInt(Math.round(performance.timeOrigin * 1e3)) * 1000n;
   readonly #tap: Engine;
   #engine: Engine | undefined;
-  #buffered = 0;
-  #file: number;
   #slot: Packet | undefined;
-  /** Bytes of the file so far. */
-  written = 0;
-  frames = 0;
-  /** Packets that came after the limit, and are not in the file. */
-  skipped = 0;
 
-  /** @throws VerbsError `EIO` the file cannot be written */
-  constructor(inner: WireHost, dma: DmaSpace, options: CaptureOptions) {
+  constructor(inner: WireHost, dma: DmaSpace, place: CapturePlace) {
     this.#inner = inner;
     this.#dma = dma;
-    this.#options = options;
-    this.#limit = options.limitBytes ?? DEFAULT_LIMIT;
-    try {
-      this.#file = openSync(options.file, 'w');
-    } catch (error) {
-      throw new VerbsError(
-        'EIO',
-        'openDevice',
-        `the capture ${options.file} cannot be written: ${(error as Error).message}`,
-        {
-          try: 'a file name in a folder that exists and may be written',
-        },
-      );
-    }
-    this.#write(pcapngSection({ application: 'Verbena' }));
-    this.#write(pcapngInterface({ linkType: LinkType.RAW, name: options.device }));
+    this.#place = place;
     // A wire only ever calls `receive` of the engine that it is given.
     this.#tap = {
       receive: (now: Nanos, packet: Packet) => {
@@ -96,9 +80,18 @@ export class CaptureWire implements WireHost {
     } as unknown as Engine;
   }
 
-  /** The limit was reached; later packets are missing. */
-  get full(): boolean {
-    return this.skipped > 0;
+  /** Frames go there, too, from now on. The header is the caller's business. */
+  add(sink: CaptureSink): void {
+    this.#sinks.add(sink);
+  }
+
+  remove(sink: CaptureSink): void {
+    this.#sinks.delete(sink);
+  }
+
+  /** Somebody gets what passes. */
+  get used(): boolean {
+    return this.#sinks.size > 0;
   }
 
   receive(now: Nanos, engine: Engine): number {
@@ -132,19 +125,12 @@ export class CaptureWire implements WireHost {
     return this.#inner.peer(path);
   }
 
-  close(): void {
-    if (this.#file < 0) return;
-    this.#drain();
-    closeSync(this.#file);
-    this.#file = NONE;
-  }
-
   #arrived(packet: Packet): void {
     const peer = this.#inner.peer(packet.path);
-    if (peer === undefined || this.#stopped(packet.length + this.#sealBytes)) return;
+    if (peer === undefined || this.#unwanted(packet.length + this.#sealBytes)) return;
     const at = this.#payloadAt();
     this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
-    const { local, seal } = this.#options;
+    const { local, seal } = this.#place;
     const headers =
       seal === undefined ? 0 : Math.min(seal.headerLength(packet.bytes, packet.at, packet.length), packet.length);
     this.#record('in', peer, local, headers, packet.length, packet);
@@ -153,7 +139,7 @@ export class CaptureWire implements WireHost {
   #departs(packet: Packet): void {
     const peer = this.#inner.peer(packet.path);
     const length = packet.length + packet.payloadLength() + packet.padding;
-    if (peer === undefined || this.#stopped(length + this.#sealBytes)) return;
+    if (peer === undefined || this.#unwanted(length + this.#sealBytes)) return;
     let at = this.#payloadAt();
     this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
     at += packet.length;
@@ -163,28 +149,30 @@ export class CaptureWire implements WireHost {
       at += bytes;
     }
     this.#frame.fill(0, at, at + packet.padding);
-    const { local, sourcePort } = this.#options;
+    const { local, sourcePort } = this.#place;
     const source = { address: local.address, port: sourcePort(packet.entropy) };
     this.#record('out', source, peer, packet.length, length, packet);
   }
 
   get #sealBytes(): number {
-    return this.#options.seal?.bytes ?? 0;
+    return this.#place.seal?.bytes ?? 0;
   }
 
-  #stopped(length: number): boolean {
-    const size = length + BLOCK_OVERHEAD;
-    if (this.#file >= 0 && length <= MAX_PAYLOAD && this.written + size <= this.#limit) return false;
-    this.skipped++;
-    return true;
+  /** Whether nobody has room for a packet of so many bytes behind UDP. */
+  #unwanted(length: number): boolean {
+    const takers = this.#takers;
+    takers.length = 0;
+    const size = length <= MAX_PAYLOAD ? length + RECORD_OVERHEAD : Number.POSITIVE_INFINITY;
+    for (const sink of this.#sinks) if (sink.room(size)) takers.push(sink);
+    return takers.length === 0;
   }
 
   #payloadAt(): number {
-    return (isIpv4(this.#options.local.address) ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES;
+    return (isIpv4(this.#place.local.address) ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES;
   }
 
   /**
-   * Writes what stands around the transport's bytes, and the frame into the file.
+   * Writes what stands around the transport's bytes, and hands on the frame.
    *
    * @param headers - of these bytes, for the seal
    * @param covered - how many they are
@@ -199,11 +187,11 @@ export class CaptureWire implements WireHost {
   ): void {
     const { address: source, port: sourcePort } = from;
     const { address: destination, port: destinationPort } = to;
-    const { seal } = this.#options;
+    const { seal } = this.#place;
     if (seal !== undefined) this.#seal(seal, from, to, headers, covered, damaged);
     const length = covered + this.#sealBytes;
     const view = this.#view;
-    const v4 = isIpv4(this.#options.local.address);
+    const v4 = isIpv4(this.#place.local.address);
     const udpAt = v4 ? IPV4_BYTES : IPV6_BYTES;
     this.#frame.fill(0, 0, udpAt + UDP_BYTES);
     if (v4) {
@@ -232,8 +220,8 @@ export class CaptureWire implements WireHost {
     Udp.checksum.set(view, udpAt, udpChecksum(view, v4 ? 12 : 8, v4 ? 8 : 32, udpAt, UDP_BYTES + length));
     const timestampNs = this.#epochNs + BigInt(Math.round(performance.now() * 1e6));
     const data = this.#frame.subarray(0, udpAt + UDP_BYTES + length);
-    this.#write(pcapngPacket({ timestampNs, data, direction }));
-    this.frames++;
+    const record = pcapngPacket({ timestampNs, data, direction });
+    for (const sink of this.#takers) sink.write(record);
   }
 
   #seal(seal: Seal, from: PeerAddress, to: PeerAddress, headers: number, covered: number, damaged: boolean): void {
@@ -252,28 +240,8 @@ export class CaptureWire implements WireHost {
     datagram.identification = -1;
     if (damaged) spoilSeal(seal, sum, datagram, frame, at + covered, covered);
   }
-
-  #write(block: Uint8Array): void {
-    if (this.#buffered + block.length > CHUNK_BYTES) this.#drain();
-    this.#chunk.set(block, this.#buffered);
-    this.#buffered += block.length;
-    this.written += block.length;
-  }
-
-  #drain(): void {
-    let at = 0;
-    try {
-      while (at < this.#buffered) at += writeSync(this.#file, this.#chunk, at, this.#buffered - at);
-    } catch {
-      // The disk is full or gone. Traffic goes on; what is missing is counted.
-      closeSync(this.#file);
-      this.#file = NONE;
-    }
-    this.#buffered = 0;
-  }
 }
 
-const NONE = -1;
 const HOPS = 64;
 const IPV4_BYTES = 20;
 const IPV6_BYTES = 40;
@@ -281,6 +249,4 @@ const UDP_BYTES = 8;
 const MAX_FRAME = 65_536;
 const MAX_PAYLOAD = MAX_FRAME - IPV6_BYTES - UDP_BYTES;
 /** At most what a packet takes in the file beside its payload: block, headers, padding, options. */
-const BLOCK_OVERHEAD = 128;
-const CHUNK_BYTES = 256 * 1024;
-const DEFAULT_LIMIT = 256 * 2 ** 20;
+const RECORD_OVERHEAD = 128;

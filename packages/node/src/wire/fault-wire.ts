@@ -62,7 +62,7 @@ export class FaultWire implements WireHost {
     faultSkipped: 0,
     faultDroppedIn: 0,
   };
-  readonly #inner: WireHost;
+  #inner: WireHost;
   /** Of drop, corrupt, duplicate, delay and reorder. */
   readonly #chances: Float64Array;
   readonly #delayNs: Nanos;
@@ -105,6 +105,11 @@ export class FaultWire implements WireHost {
   /** Packets held back now, both directions. */
   get held(): number {
     return (this.#out?.held.count ?? 0) + (this.#in?.held.count ?? 0);
+  }
+
+  /** Puts another wire below, between batches: one that leads to the same peers under the same paths. */
+  replaceInner(inner: WireHost): void {
+    this.#inner = inner;
   }
 
   /** @returns packets that came off the wire or out of the store, lost ones too: there may be more */

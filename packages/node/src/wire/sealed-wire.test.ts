@@ -9,6 +9,7 @@ import { formatAddress, parseAddress, readPcapng } from '@verbena/core/wire';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { libcProblem, loadLibc } from '../memory/libc.ts';
 import { MemoryPool } from '../memory/mapped-memory.ts';
+import { CaptureFile } from './capture-file.ts';
 import { CaptureWire } from './capture-wire.ts';
 import { DgramWire } from './dgram-wire.ts';
 import { type Faults, FaultWire } from './fault-wire.ts';
@@ -87,17 +88,20 @@ for (const level of LEVELS) {
       const [a, b] = [await openWire(level, '127.0.0.66'), await openWire(level, '127.0.0.67')];
       const captures = [a, b].map((wire, i) => {
         const file = join(folder, `${level}-${i}.pcapng`);
-        const options = { file, device: 'x', local: wire.local, seal: icrcSeal };
-        return new CaptureWire(wire, wire.dma, { ...options, sourcePort: (route) => wire.ports[route]! });
+        const sourcePort = (route: number) => wire.ports[route]!;
+        const capture = new CaptureWire(wire, wire.dma, { local: wire.local, seal: icrcSeal, sourcePort });
+        const written = new CaptureFile({ file, device: 'x' });
+        capture.add(written);
+        return { capture, written };
       });
-      const sender = new FaultWire(captures[0]!, a.dma, { corrupt: 0.3, direction: 'out', seed: 4 }, icrcSeal);
+      const sender = new FaultWire(captures[0]!.capture, a.dma, { corrupt: 0.3, direction: 'out', seed: 4 }, icrcSeal);
       sendMixed(sender, pathTo(a, b), 60, a.dma);
       sender.flush(1e9);
-      const got = await collect(captures[1]!, 60);
+      const got = await collect(captures[1]!.capture, 60);
       const damaged = got.filter((one) => one.damaged).length;
       expect(damaged).toBeGreaterThan(5);
-      for (const [i, capture] of captures.entries()) {
-        capture.close();
+      for (const [i, { written }] of captures.entries()) {
+        written.close();
         const frames = [...readPcapng(readFileSync(join(folder, `${level}-${i}.pcapng`)))].map(({ data }) => data);
         const read = frames.map((frame) => readSealedFrame(frame)!);
         expect(read.length).toBe(60);

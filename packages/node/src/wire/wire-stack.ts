@@ -1,7 +1,8 @@
 /** The wire of one device: the live one, and what was asked to stand in front of it. */
-import type { DmaSpace, WireHost } from '@verbena/core';
+import type { CaptureSink, DmaSpace, WireHost } from '@verbena/core';
 import type { Libc } from '../memory/libc.ts';
 import type { MemoryPool } from '../memory/mapped-memory.ts';
+import { CaptureFile } from './capture-file.ts';
 import { CaptureWire } from './capture-wire.ts';
 import { type Faults, FaultWire } from './fault-wire.ts';
 import type { LiveWire, WireOptions } from './live-wire.ts';
@@ -18,9 +19,10 @@ export interface WireStackOptions extends WireOptions {
 
 export class WireStack {
   readonly live: LiveWire;
-  /** What an engine is given: faults before capture before the socket, so a capture shows what really left. */
-  readonly top: WireHost;
-  readonly #capture: CaptureWire | undefined;
+  /** Made when somebody wants to see what passes. */
+  #capture: CaptureWire | undefined;
+  readonly #makeCapture: () => CaptureWire;
+  readonly #file: CaptureFile | undefined;
   readonly #faults: FaultWire | undefined;
 
   static async open(
@@ -48,37 +50,57 @@ export class WireStack {
 
   private constructor(live: LiveWire, dma: DmaSpace, options: WireStackOptions) {
     this.live = live;
-    let top: WireHost = live;
-    if (options.capture !== undefined) {
-      this.#capture = new CaptureWire(top, dma, {
-        file: options.capture,
-        device: options.device,
-        local: live.local,
-        seal: options.seal,
-        sourcePort: (entropy) => live.ports[entropy % live.ports.length]!,
-        ...(options.captureLimitBytes === undefined ? {} : { limitBytes: options.captureLimitBytes }),
-      });
-      top = this.#capture;
+    const { device, capture, captureLimitBytes, faults, seal } = options;
+    const sourcePort = (entropy: number) => live.ports[entropy % live.ports.length]!;
+    this.#makeCapture = () => new CaptureWire(live, dma, { local: live.local, seal, sourcePort });
+    if (capture !== undefined) {
+      this.#file = new CaptureFile({ file: capture, device, limitBytes: captureLimitBytes });
+      this.#capture = this.#makeCapture();
+      this.#capture.add(this.#file);
     }
-    if (options.faults !== undefined) top = this.#faults = new FaultWire(top, dma, options.faults, options.seal);
-    this.top = top;
+    if (faults !== undefined) this.#faults = new FaultWire(this.#bottom, dma, faults, seal);
+  }
+
+  /** What an engine is given: faults before capture before the socket, so a capture shows what really left. */
+  get top(): WireHost {
+    return this.#faults ?? this.#bottom;
+  }
+
+  /**
+   * Shows a sink each frame from now on, without a header.
+   *
+   * @returns what ends that. After either, {@link top} may be another wire.
+   */
+  tap(sink: CaptureSink): () => void {
+    this.#capture ??= this.#makeCapture();
+    const capture = this.#capture;
+    capture.add(sink);
+    this.#faults?.replaceInner(this.#bottom);
+    return () => {
+      capture.remove(sink);
+      this.#faults?.replaceInner(this.#bottom);
+    };
   }
 
   /** All counts of the wire, named like a device's: `wire_sent_datagrams`. */
   counters(): Record<string, number> {
-    const capture = this.#capture;
+    const file = this.#file;
     const counts = {
       ...this.live.counters(),
       ...this.#faults?.counts,
-      ...(capture === undefined ? {} : { capturedPackets: capture.frames, notCapturedPackets: capture.skipped }),
+      ...(file === undefined ? {} : { capturedPackets: file.frames, notCapturedPackets: file.skipped }),
     };
     return Object.fromEntries(Object.entries(counts).map(([name, count]) => [snake(name), count]));
   }
 
   close(): void {
     this.#faults?.close();
-    this.#capture?.close();
+    this.#file?.close();
     this.live.close();
+  }
+
+  get #bottom(): WireHost {
+    return this.#capture?.used === true ? this.#capture : this.live;
   }
 }
 

@@ -1,16 +1,8 @@
 /** What the RoCEv2 engine can do, and its settings with their defaults. */
 import type { Setting, TransportAttributes } from '../../engine/engine.ts';
+import { setting } from '../../engine/settings.ts';
 import { MAX_INLINE, MAX_SEGMENTS } from '../../engine/work.ts';
 import { DEFAULT_PKEY } from '../../wire/roce/bth.ts';
-
-const setting = <const N extends string>(
-  name: N,
-  value: number,
-  unit: string,
-  min: number,
-  max: number,
-  text: string,
-): Setting & { readonly name: N } => ({ name, value, unit, min, max, text });
 
 const US = 1_000;
 const MS = 1_000_000;
@@ -85,18 +77,3 @@ export const ATTRIBUTES: TransportAttributes = {
   },
   settings: SETTINGS,
 };
-
-/** Defaults, overridden by what the host gives. @throws Error for a name or value that is not in the table */
-export function resolveSettings(given: Readonly<Record<string, number>>): Settings {
-  const settings = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value])) as Record<SettingName, number>;
-  for (const [name, value] of Object.entries(given)) {
-    const row = SETTINGS.find((one) => one.name === name);
-    if (row === undefined)
-      throw new Error(`RoCEv2 has no setting '${name}'; it has ${SETTINGS.map((s) => s.name).join(', ')}`);
-    if (!(value >= row.min && value <= row.max)) {
-      throw new Error(`RoCEv2 setting ${name} = ${value} ${row.unit} is out of range ${row.min}..${row.max}`);
-    }
-    settings[row.name] = value;
-  }
-  return settings;
-}

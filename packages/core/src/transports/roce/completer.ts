@@ -20,6 +20,7 @@ import {
   RoceService,
 } from '../../wire/roce/opcodes.ts';
 import { AethKind, RNR_TIMER_10US, RoceNak } from '../../wire/roce/syndrome.ts';
+import { STATUS_OF_NAK } from './codes.ts';
 import type { Core } from './core.ts';
 import { EVENT } from './drops.ts';
 import { PSN_MASK, psnDelta } from './psn.ts';
@@ -327,14 +328,6 @@ export class Completer {
   }
 }
 
-/** By `RoceNak`. */
-const STATUS_OF_NAK: readonly (number | undefined)[] = [
-  undefined,
-  Status.REM_INV_REQ_ERR,
-  Status.REM_ACCESS_ERR,
-  Status.REM_OP_ERR,
-  Status.REM_INV_RD_REQ_ERR,
-];
 const { SEND, RDMA_WRITE, RDMA_READ, COMP_SWAP, FETCH_ADD } = CompletionOpcode;
 /** By `WorkOpcode`. */
 const COMPLETION_OF = [RDMA_WRITE, RDMA_WRITE, SEND, SEND, RDMA_READ, COMP_SWAP, FETCH_ADD, SEND, SEND, SEND];

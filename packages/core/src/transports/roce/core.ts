@@ -3,8 +3,9 @@ import type { Counters } from '../../base/counters.ts';
 import { DeadlineHeap } from '../../base/deadline-heap.ts';
 import type { DcqcnParameters } from '../../cc/dcqcn.ts';
 import type { EngineConfig, QueuePairConfig, Services } from '../../engine/engine.ts';
+import { resolveSettings } from '../../engine/settings.ts';
 import { type Nanos, NEVER } from '../../engine/time.ts';
-import { ATTRIBUTES, resolveSettings, type Settings } from './attributes.ts';
+import { ATTRIBUTES, SETTINGS, type Settings } from './attributes.ts';
 import { createCounters, DROP, type DropName } from './drops.ts';
 import { Outbox } from './outbox.ts';
 import { QueuePair } from './queue-pair.ts';
@@ -32,7 +33,7 @@ export class Core {
   constructor(services: Services, config: EngineConfig) {
     this.services = services;
     this.config = config;
-    this.settings = resolveSettings(config.settings ?? {});
+    this.settings = resolveSettings('RoCEv2', SETTINGS, config.settings);
     this.counters = createCounters();
     this.requests = new RequestPool(services.dma, MAX_REQUESTS);
     this.timers = new DeadlineHeap(ATTRIBUTES.limits.maxQueuePairs);

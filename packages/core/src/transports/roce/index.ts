@@ -2,6 +2,7 @@
 import type { Transport } from '../../engine/engine.ts';
 import { ROCE_UDP_PORT } from '../../wire/roce/bth.ts';
 import { ATTRIBUTES } from './attributes.ts';
+import { CODES } from './codes.ts';
 import { DROPS } from './drops.ts';
 import { RoceEngine } from './engine.ts';
 import { icrcSeal } from './seal.ts';
@@ -12,6 +13,7 @@ export const roce: Transport = {
   headerBytes: 36,
   attributes: ATTRIBUTES,
   drops: DROPS,
+  codes: CODES,
   seal: icrcSeal,
   assignQpn,
   createEngine: (services, config) => new RoceEngine(services, config),

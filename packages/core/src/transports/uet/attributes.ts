@@ -1,23 +1,9 @@
 /** What the UET engine can do, and its settings with their defaults. */
 import type { Setting, TransportAttributes } from '../../engine/engine.ts';
+import { setting } from '../../engine/settings.ts';
 import { MAX_INLINE, MAX_SEGMENTS } from '../../engine/work.ts';
 import { MAX_SES_PAYLOAD_BYTES } from '../../wire/uet/ses.ts';
-
-const setting = <const N extends string>(
-  name: N,
-  value: number,
-  unit: string,
-  min: number,
-  max: number,
-  text: string,
-): Setting & { readonly name: N } => ({
-  name,
-  value,
-  unit,
-  min,
-  max,
-  text,
-});
+import { type Offer, profilesOf } from './profiles.ts';
 
 const MS = 1_000_000;
 const S = 1_000_000_000;
@@ -128,7 +114,8 @@ export const SETTINGS = [
 export type SettingName = (typeof SETTINGS)[number]['name'];
 export type Settings = Readonly<Record<SettingName, number>>;
 
-export const ATTRIBUTES: TransportAttributes = {
+/** Without what follows from it. */
+export const OFFER: Offer = {
   addressType: 'UET/UDP',
   queuePairTypes: ['RU', 'UD'],
   idempotent: true,
@@ -150,3 +137,5 @@ export const ATTRIBUTES: TransportAttributes = {
   },
   settings: SETTINGS,
 };
+
+export const ATTRIBUTES: TransportAttributes = { ...OFFER, profiles: profilesOf(OFFER) };

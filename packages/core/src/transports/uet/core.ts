@@ -4,8 +4,9 @@ import type { Counters } from '../../base/counters.ts';
 import { DeadlineHeap } from '../../base/deadline-heap.ts';
 import type { EngineConfig, Services } from '../../engine/engine.ts';
 import type { Packet } from '../../engine/packet.ts';
+import { resolveSettings } from '../../engine/settings.ts';
 import { type Nanos, NEVER } from '../../engine/time.ts';
-import { SETTINGS, type SettingName, type Settings } from './attributes.ts';
+import { SETTINGS, type Settings } from './attributes.ts';
 import { createCounters, DROP, type DropName, EVENT } from './drops.ts';
 import { ContextTable } from './pds/context-table.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
@@ -42,7 +43,7 @@ export class Core {
   constructor(services: Services, config: EngineConfig) {
     this.services = services;
     this.config = config;
-    this.settings = resolveSettings(config.settings ?? {});
+    this.settings = resolveSettings('UET', SETTINGS, config.settings);
     this.counters = createCounters();
     const { maxContexts, maxTargetContextsPerPeer, windowPackets, defaultMpr, newPdcTime } = this.settings;
     const { reservedContexts, maxCccs, maxBitmaps } = this.settings;
@@ -188,21 +189,6 @@ export class Core {
     this.outbox.messageId[i] = opaque;
     this.outbox.entropy[i] = context.entropy;
   }
-}
-
-/** Defaults, overridden by what the host gives. @throws Error for a name or value that is not in the table */
-function resolveSettings(given: Readonly<Record<string, number>>): Settings {
-  const settings = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value])) as Record<SettingName, number>;
-  for (const [name, value] of Object.entries(given)) {
-    const row = SETTINGS.find((one) => one.name === name);
-    if (row === undefined)
-      throw new Error(`UET has no setting '${name}'; it has ${SETTINGS.map((s) => s.name).join(', ')}`);
-    if (!(value >= row.min && value <= row.max)) {
-      throw new Error(`UET setting ${name} = ${value} ${row.unit} is out of range ${row.min}..${row.max}`);
-    }
-    settings[row.name] = value;
-  }
-  return settings;
 }
 
 function powerOfTwo(least: number): number {

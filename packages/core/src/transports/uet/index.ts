@@ -6,6 +6,8 @@ import { ATTRIBUTES } from './attributes.ts';
 import { uetCrcSeal } from './crc-seal.ts';
 import { DROPS } from './drops.ts';
 import { UetEngine } from './engine.ts';
+import { NACK_TABLE } from './pds/nacks.ts';
+import { RETURN_CODE_TABLE } from './return-codes.ts';
 import { SecuredEngine } from './tss/secured-engine.ts';
 
 /** Ultra Ethernet with protected packets (TSS). */
@@ -22,6 +24,7 @@ export const uet: Transport = {
   headerBytes: 64,
   attributes: ATTRIBUTES,
   drops: DROPS,
+  codes: [RETURN_CODE_TABLE, NACK_TABLE],
   assignQpn: randomQpn,
   createEngine: (services, config) => new UetEngine(services, config),
   sealFor: ({ crc = 0 }) => (crc === 1 ? uetCrcSeal : undefined),

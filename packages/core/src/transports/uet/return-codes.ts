@@ -1,4 +1,5 @@
 /** SES return codes: what each means to the initiator. @spec uet:ses/2.12 verbs/5.12 */
+import type { CodeTable } from '../../base/code-table.ts';
 import { AccessFault, Status } from '../../engine/status.ts';
 import { ReturnCode } from '../../wire/uet/ses.ts';
 
@@ -72,6 +73,30 @@ export const RETURN_CODES: readonly ReturnCodeRow[] = [
   fail('INITIATOR_ERROR', 'the initiator could not read its data', Status.GENERAL_ERR),
   fail('DROPPED', 'dropped for another reason', Status.GENERAL_ERR),
 ];
+
+/** What an initiator does, in words. */
+const EFFECTS: Readonly<Record<Reaction, string>> = {
+  complete: 'nothing is wrong; the request completes when all of it is answered',
+  fail: 'the request fails',
+  retry: 'the request is sent again after a wait, up to maxRnrRetries times; then it fails',
+  regenerate: 'the request is sent again at once with the generation told, up to maxRnrRetries times; then it fails',
+};
+
+/** The return codes as a table of codes. */
+export const RETURN_CODE_TABLE: CodeTable = {
+  kind: 'return-code',
+  name: 'UET return code',
+  layer: 'SES',
+  prefixes: ['UET_RC_', 'SES_RC_', 'RC_'],
+  section: 'uet:ses/2.12',
+  rows: RETURN_CODES.map(({ name, text, reaction, status }) => ({
+    value: ReturnCode[name],
+    name,
+    text,
+    effect: EFFECTS[reaction],
+    ...(reaction === 'complete' ? {} : { status }),
+  })),
+};
 
 const UNKNOWN = fail('DROPPED', 'return code that this version does not know', Status.GENERAL_ERR);
 

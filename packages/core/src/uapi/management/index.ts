@@ -2,6 +2,7 @@
  * The management channel: looking at everything, and changing how the system runs. It has numbers of its own and no
  * context, so it cannot make or use objects of programs.
  */
+import { CAPTURE } from './capture.ts';
 import { DEV } from './dev.ts';
 import { JOBS } from './jobs.ts';
 import { LINK } from './link.ts';
@@ -11,6 +12,6 @@ import { SECDOM } from './secdom.ts';
 import { STATISTIC } from './statistic.ts';
 import { SYSTEM } from './system.ts';
 
-export const MANAGEMENT = { DEV, LINK, RESOURCE, STATISTIC, SYSTEM, JOBS, MONITOR, TRACE, SECDOM } as const;
+export const MANAGEMENT = { DEV, LINK, RESOURCE, STATISTIC, SYSTEM, JOBS, MONITOR, TRACE, SECDOM, CAPTURE } as const;
 export type ManagementObject = keyof typeof MANAGEMENT;
 export { NETNS_MODES } from './system.ts';

@@ -2,14 +2,11 @@
  * NACK codes: class, what makes a destination send one, and what a source does about it. The table is the only place
  * that knows. @spec uet:pds/2.12
  */
+import type { CodeTable } from '../../../base/code-table.ts';
+import { Status } from '../../../engine/status.ts';
 import { NackCode } from '../../../wire/uet/pds.ts';
 
-/**
- * `resend`: the PSN again, after a wait. `goBack`: everything from the payload's PSN. `reopen`: the context is
- * gone at the peer. `restart`: the same, but only before the first answer. `renumber`: the payload is the first PSN to
- * use, again only before the first answer. `fail`: close in error, report. `later`: restart the retransmission timer.
- * `ignore`.
- */
+/** What a source does: a row of `NACK_EFFECTS`. */
 export type NackReaction =
   | 'resend'
   | 'resendNow'
@@ -32,9 +29,11 @@ export interface NackRow {
   readonly isSent: boolean;
   /** A sign of congestion on the way here. */
   readonly isCongestion: boolean;
+  /** What a user can do; that of the reaction when left out. */
+  readonly advice?: string;
 }
 
-type Extra = Partial<Pick<NackRow, 'isSent' | 'isCongestion'>>;
+type Extra = Partial<Pick<NackRow, 'isSent' | 'isCongestion' | 'advice'>>;
 const row = (
   name: string,
   cls: NackRow['class'],
@@ -58,14 +57,17 @@ const ROWS: Readonly<Record<number, NackRow>> = {
   [NackCode.NO_PDC_AVAIL]: row(
     ...(['NO_PDC_AVAIL', 'normal', 'resend', 'no delivery context free'] as const),
     'SYN, the table or the share of the peer is full',
+    { advice: 'raise maxContexts or maxTargetContextsPerPeer at the side that refuses, or use fewer peers' },
   ),
   [NackCode.NO_CCC_AVAIL]: row(
     ...(['NO_CCC_AVAIL', 'normal', 'resend', 'no congestion context free'] as const),
     'SYN, maxCccs are in use',
+    { advice: 'raise maxCccs at the side that refuses' },
   ),
   [NackCode.NO_BITMAP]: row(
     ...(['NO_BITMAP', 'normal', 'resend', 'no tracking bitmap free'] as const),
     'SYN, maxBitmaps are in use',
+    { advice: 'raise maxBitmaps at the side that refuses' },
   ),
   [NackCode.NO_PKT_BUFFER]: row(
     ...(['NO_PKT_BUFFER', 'normal', 'resend', 'no packet buffer'] as const),
@@ -79,6 +81,7 @@ const ROWS: Readonly<Record<number, NackRow>> = {
   [NackCode.NO_SES_MSG_AVAIL]: row(
     ...(['NO_SES_MSG_AVAIL', 'normal', 'resend', 'no room for message state'] as const),
     'too many incomplete messages, in all or of this peer',
+    { advice: 'raise maxInboundMessages or maxInboundPerPeer at the side that refuses, or send fewer at a time' },
   ),
   [NackCode.NO_RESOURCE]: row(
     ...(['NO_RESOURCE', 'normal', 'resend', 'another resource is short'] as const),
@@ -87,10 +90,12 @@ const ROWS: Readonly<Record<number, NackRow>> = {
   [NackCode.PSN_OOR_WINDOW]: row(
     ...(['PSN_OOR_WINDOW', 'normal', 'resend', 'outside the receive window'] as const),
     'PSN outside the window',
+    { advice: 'compare windowPackets and defaultMpr of both ends' },
   ),
   [NackCode.ROD_OOO]: row(
     ...(['ROD_OOO', 'normal', 'goBack', 'out of order on an ordered context'] as const),
     'ahead of its turn, once for a gap; start that is not the first packet',
+    { advice: 'nothing, when it is rare; where the link reorders, use unordered queue pairs' },
   ),
   [NackCode.INV_DPDCID]: row(
     ...(['INV_DPDCID', 'fatal', 'reopen', 'the peer has no such context'] as const),
@@ -148,9 +153,78 @@ const ROWS: Readonly<Record<number, NackRow>> = {
     'inferLossPackets later ones have arrived',
     { isCongestion: true },
   ),
-  253: row('EXPERIMENTAL_NORMAL', 'normal', 'resend', 'experimental', 'experimental', NEVER),
-  254: row('EXPERIMENTAL_ERROR', 'error', 'resend', 'experimental', 'experimental', NEVER),
-  255: row('EXPERIMENTAL_FATAL', 'fatal', 'reopen', 'experimental', 'experimental', NEVER),
+  [NackCode.EXP_NORMAL]: row('EXP_NORMAL', 'normal', 'resend', 'experimental', 'experimental', NEVER),
+  [NackCode.EXP_PDC_ERR]: row('EXP_PDC_ERR', 'error', 'resend', 'experimental', 'experimental', NEVER),
+  [NackCode.EXP_PDC_FATAL]: row('EXP_PDC_FATAL', 'fatal', 'reopen', 'experimental', 'experimental', NEVER),
 };
 
 export const nackRow = (code: number): NackRow => ROWS[code] ?? RESERVED;
+
+const AFTER_REFUSALS = 'after maxNackRetries refusals the context fails';
+
+/** What becomes of the packet, in words; and the status that its request fails with, if that is how it ends. */
+export const NACK_EFFECTS: Readonly<Record<NackReaction, NackEffect>> = {
+  resend: {
+    effect: `the packet is sent again after a wait; ${AFTER_REFUSALS}`,
+    status: Status.RETRY_EXC_ERR,
+    advice: 'nothing, when it is rare; otherwise the side that refuses is short of something: look at its counters',
+  },
+  resendNow: {
+    effect: `the packet is sent again at once; ${AFTER_REFUSALS}`,
+    status: Status.RETRY_EXC_ERR,
+    advice: 'nothing, when it is rare; otherwise the network is overloaded or loses packets',
+  },
+  repeatRead: {
+    effect: `the read is asked for again at once; ${AFTER_REFUSALS}`,
+    status: Status.RETRY_EXC_ERR,
+    advice: 'nothing: it repairs itself',
+  },
+  goBack: { effect: 'everything from the PSN told is sent again', advice: 'nothing: it repairs itself' },
+  reopen: {
+    effect: 'the context is given up; messages that were surely not executed go to a new one, the others fail',
+    status: Status.REM_OP_ERR,
+    advice: 'the peer was started again, or closed the context meanwhile: send again what failed',
+  },
+  restart: {
+    effect: 'before the first answer: the start is tried on a new context; later it is ignored',
+    status: Status.REM_OP_ERR,
+    advice: 'nothing: it repairs itself',
+  },
+  renumber: {
+    effect: 'before the first answer: the context starts again at the PSN told; later it is ignored',
+    advice: 'nothing: it repairs itself',
+  },
+  fail: {
+    effect: 'the context is closed in error, and its messages fail',
+    status: Status.REM_ABORT_ERR,
+    advice: 'look at the counters of the peer; send again what failed',
+  },
+  later: { effect: 'the retransmission time-out starts again', advice: 'nothing: the answer comes' },
+  ignore: {
+    effect: 'it is counted and ignored',
+    advice: 'capture the traffic and decode it; the peer is of another version',
+  },
+};
+
+interface NackEffect {
+  readonly effect: string;
+  readonly advice: string;
+  readonly status?: number;
+}
+
+/** The codes that are not reserved, as a table of codes. */
+export const NACK_TABLE: CodeTable = {
+  kind: 'nack',
+  name: 'UET NACK code',
+  layer: 'PDS',
+  prefixes: ['UET_NACK_', 'PDS_NACK_', 'NACK_', 'UET_'],
+  section: 'uet:pds/2.12',
+  rows: Object.entries(ROWS).map(([code, { name, text, trigger, isSent, reaction, advice }]) => ({
+    value: Number(code),
+    name,
+    text,
+    cause: isSent ? trigger : `never sent from here: ${trigger}`,
+    ...NACK_EFFECTS[reaction],
+    ...(advice === undefined ? {} : { advice }),
+  })),
+};

@@ -22,7 +22,7 @@ import {
   SYN,
   withoutProbes,
 } from '../rig-packets.testdata.ts';
-import { nackRow } from './nacks.ts';
+import { NACK_EFFECTS, nackRow } from './nacks.ts';
 
 const QUIET = { tailLoss: 0 };
 const sentOf = (bench: Bench, time: number) => withoutProbes(bench.pass(time)).map(({ psn }) => psn - bench.start);
@@ -199,10 +199,10 @@ describe('NACK codes (uet:pds/2.12, R194)', () => {
         case 'reopen':
           // the refused message goes to a new context; of the other nobody knows whether it was executed
           expect(now).toMatchObject([{ kind: 'request', flags: SYN | AR }]);
-          return expect(bench.done).toEqual([[2, Status.REM_OP_ERR]]);
+          return expect(bench.done).toEqual([[2, NACK_EFFECTS.reopen.status]]);
         case 'fail':
           expectSent(bench, now, []);
-          return expect(bench.done).toEqual([1, 2].map((id) => [id, Status.REM_ABORT_ERR]));
+          return expect(bench.done).toEqual([1, 2].map((id) => [id, NACK_EFFECTS.fail.status]));
         case 'later':
           bench.pass(10 * MS);
           bench.give(bench.nack(code, 1));
