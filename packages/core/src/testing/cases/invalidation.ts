@@ -122,6 +122,6 @@ export const INVALIDATION_CASES: readonly SuiteCase[] = [
       sink.expectPattern(7);
       bed.close();
     },
-    { operations: ['send', 'read'], kinds: ['RC'] },
+    { operations: ['send', 'read'] },
   ),
 ];

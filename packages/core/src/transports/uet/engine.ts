@@ -168,6 +168,7 @@ export class UetEngine implements Engine {
       this.#initiator.flush(context, handle);
       this.#core.makeReady(context);
     }
+    qp.openReads = 0;
     for (;;) {
       const message = this.#initiator.take(qp);
       if (message === undefined) break;
@@ -274,7 +275,8 @@ export class UetEngine implements Engine {
       any = true;
       this.#submit(now, message, qp);
     }
-    if (this.#initiator.messages.size >= this.#core.settings.maxMessages) this.#starved.add(qp);
+    const isFull = this.#initiator.messages.size >= this.#core.settings.maxMessages;
+    if (isFull || qp.fenced !== undefined) this.#starved.add(qp);
     else this.#starved.delete(qp);
     return any;
   }

@@ -53,7 +53,7 @@ export const PARTS = {
   rendezvous: false,
   atomics: false,
   fetchingAtomics: false,
-  fence: false,
+  fence: true,
   deviceMemory: false,
   nscc: false,
   rccc: false,

@@ -2,6 +2,7 @@
 import type { QueuePairConfig } from '../../engine/engine.ts';
 import { ReceiveWork } from '../../engine/work.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
+import type { Message } from './ses/message.ts';
 
 export class LocalQueuePair {
   readonly config: QueuePairConfig;
@@ -16,6 +17,10 @@ export class LocalQueuePair {
   queued = false;
   /** Work was posted and not all of it could be taken. */
   starved = false;
+  /** Reads that were taken and are not completed. */
+  openReads = 0;
+  /** A request that begins when they are; nothing behind it is taken before. */
+  fenced: Message | undefined = undefined;
   /** The context of the last request: the next one most likely goes the same way. */
   last: DeliveryContext | undefined = undefined;
 

@@ -47,9 +47,16 @@ export class Initiator {
 
   /**
    * Takes the next request of a queue pair.
-   * @returns the message, or undefined when there is no work or no room; locally wrong requests are completed here
+   * @returns the message, or undefined when there is no work or no room, or reads must be done first; locally wrong
+   *   requests are completed here
    */
   take(qp: LocalQueuePair): Message | undefined {
+    const { fenced } = qp;
+    if (fenced !== undefined) {
+      if (qp.openReads > 0) return undefined;
+      qp.fenced = undefined;
+      return this.#begin(qp, fenced);
+    }
     for (;;) {
       const message = this.messages.allocate();
       if (message === undefined) return undefined;
@@ -84,8 +91,20 @@ export class Initiator {
         continue;
       }
       message.packets = Math.max(1, Math.ceil(work.length / this.#mtu));
-      return message;
+      if (work.fence && qp.openReads > 0) {
+        qp.fenced = message;
+        return undefined;
+      }
+      return this.#begin(qp, message);
     }
+  }
+
+  #begin(qp: LocalQueuePair, message: Message): Message {
+    if (message.sesOpcode === SesOpcode.READ) {
+      qp.openReads++;
+      message.reader = qp;
+    }
+    return message;
   }
 
   /** Queues a message on a context. */
@@ -431,7 +450,11 @@ export class Initiator {
   /** Tells the owner how the message ended. */
   #report(message: Message): void {
     const completion = this.#completion;
-    const { work } = message;
+    const { work, reader } = message;
+    if (reader !== undefined) {
+      reader.openReads--;
+      message.reader = undefined;
+    }
     completion.wrIdLo = work.wrIdLo;
     completion.wrIdHi = work.wrIdHi;
     completion.status = message.status;

@@ -12,6 +12,8 @@ export class Message {
   /** Device handle of the queue pair; 0 once nobody waits for the completion. */
   qp = 0;
   sourceId = 0;
+  /** A read: where it counts as open. */
+  reader: { openReads: number } | undefined = undefined;
   sesOpcode = 0;
   ordered = false;
   /** Goes as RUDI: no context, each packet on its own. */
