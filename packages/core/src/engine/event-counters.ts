@@ -2,6 +2,14 @@
 import { Counters } from '../base/counters.ts';
 import type { DropReason } from './engine.ts';
 
+/** A reason to drop a packet; the name stays a literal type. @param advice - what a user can do about it */
+export const drop = <const N extends string>(
+  name: N,
+  text: string,
+  section: string,
+  advice = '',
+): DropReason & { readonly name: N } => ({ name, text, advice, section });
+
 /**
  * @param events - names of counters
  * @param drops - reasons; each is counted under `dropped_<name>`

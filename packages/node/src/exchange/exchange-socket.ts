@@ -22,7 +22,7 @@ export class ExchangeSocket implements ExchangeLink {
   #held = 0;
   #ended = false;
   #failure = '';
-  #changed: (() => void) | undefined;
+  readonly #change = new Change();
 
   /** For {@link connect} and {@link ExchangeListener}. */
   constructor(socket: Socket) {
@@ -71,38 +71,20 @@ export class ExchangeSocket implements ExchangeLink {
 
   async read(bytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
     const { timeoutMs = EXCHANGE_TIMEOUT_MS, signal, what = 'its next word' } = options;
-    let expired = false;
-    const timer = setTimeout(() => {
-      expired = true;
-      this.#changed?.();
-    }, timeoutMs);
-    const abort = () => this.#changed?.();
-    signal?.addEventListener('abort', abort);
-    try {
-      while (this.#held < bytes) {
-        if (signal?.aborted) throw signal.reason;
+    return await this.#change.until(
+      () => {
+        if (this.#held >= bytes) return this.#pull(bytes);
         if (this.#ended) throw this.#gone(what, bytes);
-        if (expired) {
-          throw new VerbsError(
-            'ETIMEDOUT',
-            'exchange',
-            `${this.peer} did not say ${what} within ${timeoutMs / 1000} s`,
-            {
-              given: `${this.#held} of ${bytes} bytes`,
-              try: 'the same tool with the same options on both sides, and look at what it prints there',
-            },
-          );
-        }
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
-      }
-      return this.#pull(bytes);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-      this.#changed = undefined;
-    }
+        return undefined;
+      },
+      timeoutMs,
+      signal,
+      () =>
+        new VerbsError('ETIMEDOUT', 'exchange', `${this.peer} did not say ${what} within ${timeoutMs / 1000} s`, {
+          given: `${this.#held} of ${bytes} bytes`,
+          try: 'the same tool with the same options on both sides, and look at what it prints there',
+        }),
+    );
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -128,13 +110,7 @@ export class ExchangeSocket implements ExchangeLink {
       this.#held = 0;
       const left = end - performance.now();
       if (left <= 0) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#changed = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      await this.#change.next(left);
     }
   }
 
@@ -147,7 +123,7 @@ export class ExchangeSocket implements ExchangeLink {
     if (this.#held > MAX_HELD) return this.#end('it says more than the protocol has');
     this.#chunks.push(chunk);
     this.#held += chunk.length;
-    this.#changed?.();
+    this.#change.tell();
   }
 
   #pull(bytes: number): Uint8Array {
@@ -162,7 +138,7 @@ export class ExchangeSocket implements ExchangeLink {
   #end(failure: string): void {
     this.#ended = true;
     this.#failure ||= failure;
-    this.#changed?.();
+    this.#change.tell();
   }
 
   #gone(what: string, bytes: number): VerbsError {
@@ -174,13 +150,58 @@ export class ExchangeSocket implements ExchangeLink {
   }
 }
 
+/** Something that may change, and the one who waits for it. */
+class Change {
+  #told: (() => void) | undefined;
+
+  tell(): void {
+    this.#told?.();
+  }
+
+  /** Resolves when it is told, or after a while. */
+  next(timeoutMs: number, signal?: AbortSignalLike): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        this.#told = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      signal?.addEventListener('abort', done);
+      this.#told = done;
+    });
+  }
+
+  /**
+   * Looks at once, and again after each change, until something is seen.
+   *
+   * @throws what `look` throws; the reason of an aborted signal; `late` when the time is over
+   */
+  async until<T>(
+    look: () => T | undefined,
+    timeoutMs: number,
+    signal: AbortSignalLike | undefined,
+    late: () => Error,
+  ): Promise<T> {
+    for (const end = performance.now() + timeoutMs; ; ) {
+      if (signal?.aborted) throw signal.reason;
+      const seen = look();
+      if (seen !== undefined) return seen;
+      const left = end - performance.now();
+      if (left <= 0) throw late();
+      await this.next(left, signal);
+    }
+  }
+}
+
 /** Waits for tools that connect. */
 export class ExchangeListener {
   readonly address: string;
   readonly port: number;
   readonly #server: Server;
   readonly #waiting: ExchangeSocket[] = [];
-  #changed: (() => void) | undefined;
+  readonly #change = new Change();
 
   private constructor(server: Server, address: string, port: number) {
     this.#server = server;
@@ -189,7 +210,7 @@ export class ExchangeListener {
     server.on('connection', (socket) => {
       if (this.#waiting.length >= MAX_WAITING) socket.destroy();
       else this.#waiting.push(new ExchangeSocket(socket));
-      this.#changed?.();
+      this.#change.tell();
     });
   }
 
@@ -211,34 +232,17 @@ export class ExchangeListener {
     readonly signal?: AbortSignalLike | undefined;
   }): Promise<ExchangeSocket> {
     const { timeoutMs, signal } = options;
-    let expired = false;
-    const timer = setTimeout(() => {
-      expired = true;
-      this.#changed?.();
-    }, timeoutMs);
-    const abort = () => this.#changed?.();
-    signal?.addEventListener('abort', abort);
-    try {
-      for (;;) {
-        if (signal?.aborted) throw signal.reason;
-        const next = this.#waiting.shift();
-        if (next !== undefined) return next;
-        if (expired) {
-          throw new VerbsError(
-            'ETIMEDOUT',
-            'exchange',
-            `nobody connected to ${this.address}:${this.port} within ${timeoutMs / 1000} s`,
-          );
-        }
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
-      }
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-      this.#changed = undefined;
-    }
+    return await this.#change.until(
+      () => this.#waiting.shift(),
+      timeoutMs,
+      signal,
+      () =>
+        new VerbsError(
+          'ETIMEDOUT',
+          'exchange',
+          `nobody connected to ${this.address}:${this.port} within ${timeoutMs / 1000} s`,
+        ),
+    );
   }
 
   close(): void {

@@ -1,13 +1,9 @@
 /** Every reason for which a packet is dropped, and the counters of the engine. */
 import type { DropReason } from '../../engine/engine.ts';
-import { eventCounters } from '../../engine/event-counters.ts';
+import { eventCounters, drop as reason } from '../../engine/event-counters.ts';
 
-const drop = <const N extends string>(
-  name: N,
-  text: string,
-  section: string,
-  advice = '',
-): DropReason & { readonly name: N } => ({ name, text, advice, section: `IBTA ${section}` });
+const drop = <const N extends string>(name: N, text: string, section: string, advice?: string) =>
+  reason(name, text, `IBTA ${section}`, advice);
 
 export const DROPS = [
   drop(

@@ -3,9 +3,13 @@ import { Dcqcn, type DcqcnParameters } from '../../cc/dcqcn.ts';
 import type { QueuePairConfig } from '../../engine/engine.ts';
 import { type Nanos, NEVER } from '../../engine/time.ts';
 import { CompletionRecord, ReceiveWork } from '../../engine/work.ts';
+import { BTH_BYTES } from '../../wire/roce/bth.ts';
+import { Reth } from '../../wire/roce/extended.ts';
 import { RoceService } from '../../wire/roce/opcodes.ts';
 import type { Request } from './request.ts';
 import { ReturnQueue } from './return-queue.ts';
+
+const { virtualAddress, rkey, dmaLength } = Reth;
 
 /** What arrives at a responder, between first and last packet of a message. */
 export const Inbound = { NONE: 0, SEND: 1, WRITE: 2 } as const;
@@ -156,6 +160,14 @@ export class ResponderState {
       isReliable ? RETURNS_PER_READ * Math.max(1, attributes.maxDestRdAtomic) + SPARE_RETURNS : 0,
     );
     this.atomics = new Int32Array(isReliable ? ATOMIC_WORDS * Math.max(1, attributes.maxDestRdAtomic) : 0).fill(-1);
+  }
+
+  /** The first packet of a WRITE, at `at`, says what and where. */
+  beginWrite(view: DataView, at: number): void {
+    this.total = dmaLength.get(view, at + BTH_BYTES);
+    this.key = rkey.get(view, at + BTH_BYTES);
+    this.offset = virtualAddress.num(view, at + BTH_BYTES);
+    this.arrived = 0;
   }
 
   modify({ attributes }: QueuePairConfig): void {

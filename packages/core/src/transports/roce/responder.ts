@@ -181,12 +181,7 @@ export class Responder {
     const { services } = this.#core;
     const { view, at } = packet;
     const ends = (flags & ROCE_ENDS) !== 0;
-    if ((flags & ROCE_STARTS) !== 0) {
-      rx.total = dmaLength.get(view, at + BTH_BYTES);
-      rx.key = rkey.get(view, at + BTH_BYTES);
-      rx.offset = virtualAddress.num(view, at + BTH_BYTES);
-      rx.arrived = 0;
-    }
+    if ((flags & ROCE_STARTS) !== 0) rx.beginWrite(view, at);
     const arrived = rx.arrived + payload;
     const fits = rx.total <= MAX_MESSAGE_BYTES && (ends ? arrived === rx.total : arrived < rx.total);
     if (!fits) {

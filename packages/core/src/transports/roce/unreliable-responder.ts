@@ -8,16 +8,13 @@ import type { Packet } from '../../engine/packet.ts';
 import { scatter } from '../../engine/scatter.ts';
 import { Access, AccessFault, Status } from '../../engine/status.ts';
 import { Reach } from '../../engine/work.ts';
-import { BTH_BYTES } from '../../wire/roce/bth.ts';
-import { IMM_DT_BYTES, Reth } from '../../wire/roce/extended.ts';
+import { IMM_DT_BYTES } from '../../wire/roce/extended.ts';
 import { ROCE_ENDS, ROCE_IMMEDIATE, ROCE_SEND, ROCE_STARTS } from '../../wire/roce/opcodes.ts';
 import type { Core } from './core.ts';
 import { EVENT } from './drops.ts';
 import { completeMessage, isSolicited } from './inbound.ts';
 import { PSN_MASK, psnAdd } from './psn.ts';
 import { Inbound, type QueuePair } from './queue-pair.ts';
-
-const { virtualAddress, rkey, dmaLength } = Reth;
 
 export class UnreliableResponder {
   readonly #core: Core;
@@ -89,12 +86,7 @@ export class UnreliableResponder {
     const { view, at } = packet;
     const ends = (flags & ROCE_ENDS) !== 0;
     const hasImmediate = (flags & ROCE_IMMEDIATE) !== 0;
-    if ((flags & ROCE_STARTS) !== 0) {
-      rx.total = dmaLength.get(view, at + BTH_BYTES);
-      rx.key = rkey.get(view, at + BTH_BYTES);
-      rx.offset = virtualAddress.num(view, at + BTH_BYTES);
-      rx.arrived = 0;
-    }
+    if ((flags & ROCE_STARTS) !== 0) rx.beginWrite(view, at);
     const arrived = rx.arrived + payload;
     if (ends ? arrived !== rx.total : arrived >= rx.total) return this.#giveUp(qp, 'length');
     if (hasImmediate && !rx.hasReceive) {

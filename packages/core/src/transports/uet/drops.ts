@@ -1,14 +1,7 @@
 /** Every reason for which a packet is dropped without an effect, and the counters of the engine. */
 import type { DropReason } from '../../engine/engine.ts';
-import { eventCounters } from '../../engine/event-counters.ts';
+import { drop, eventCounters } from '../../engine/event-counters.ts';
 import { SECURITY_DROPS } from './tss/reasons.ts';
-
-const drop = <const N extends string>(
-  name: N,
-  text: string,
-  section: string,
-  advice = '',
-): DropReason & { readonly name: N } => ({ name, text, advice, section });
 
 export const DROPS = [
   drop(

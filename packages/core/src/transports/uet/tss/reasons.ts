@@ -1,12 +1,6 @@
 /** Why a packet is dropped for the sake of security. All of these are silent: an answer would be an oracle. @spec uet:tss/11 */
 import type { DropReason } from '../../../engine/engine.ts';
-
-const drop = <const N extends string>(
-  name: N,
-  text: string,
-  section: string,
-  advice = '',
-): DropReason & { readonly name: N } => ({ name, text, advice, section });
+import { drop } from '../../../engine/event-counters.ts';
 
 export const SECURITY_DROPS = [
   drop(
