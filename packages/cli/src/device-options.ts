@@ -59,7 +59,11 @@ export function addFaultOptions(command: Command): Command {
     .option('--drop <probability>', 'lose packets that this side sends or receives: 0.01 or 1%', probability)
     .option('--duplicate <probability>', 'let packets arrive twice', probability)
     .option('--reorder <probability>', 'let packets be overtaken by later ones', probability)
-    .option('--corrupt <probability>', 'flip bits in packets; only end-to-end checks find that', probability)
+    .option(
+      '--corrupt <probability>',
+      'flip bits in packets; a checksum of the transport finds that (roce), else only an end-to-end check',
+      probability,
+    )
     .option('--delay <probability>', 'hold packets back for a while', probability)
     .option('--seed <number>', 'seed of the faults: the same seed, the same faults', wholeNumber(0, 0xffff_ffff));
 }
