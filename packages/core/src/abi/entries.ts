@@ -12,6 +12,9 @@ import { pad, struct, u16, u32 } from './struct.ts';
  * BIND_MW: `index` is the number of the window, `rkey` its new key, `remote` the length of the part, `immLo` the rights;
  * the first segment names the region and where the part begins. LOCAL_INV, SEND_WITH_INV: `rkey` is the key that ends.
  * ATOMIC_CMP_AND_SWP: `imm` is what is expected, `operand` what replaces it; ATOMIC_FETCH_AND_ADD: `imm` is added.
+ * TAGGED_SEND: `rkey` is the tag. ATOMIC and its kin: `operandLo` is the AtomicOp, and 256 times the AtomicType;
+ * `operandHi` is the number of segments with operands, and 256 times that of segments to compare with, which follow; the
+ * rest of the segments are where goes what was there.
  */
 export const SendEntry = struct('SendEntry', 128, {
   opcode: u16('one of WorkOpcode'),
@@ -38,10 +41,19 @@ export const SendEntry = struct('SendEntry', 128, {
 /** A receive. Segments follow at {@link PAYLOAD_AT}. */
 export const ReceiveEntry = struct('ReceiveEntry', 128, {
   segments: u16('segments in use, 0 to 4'),
-  _reserved1: pad(6),
+  flags: u16('bits of ReceiveFlag; all but 0 for queue pairs that match'),
+  _reserved1: pad(4),
   idLo: u32('the program’s number for this receive, low word'),
   idHi: u32('and its high word'),
-  _reserved2: pad(48),
+  tagLo: u32('tag, low word'),
+  tagHi: u32('and its high word'),
+  ignoreLo: u32('bits of the tag that do not count, low word'),
+  ignoreHi: u32('and its high word'),
+  sourceId: u32('DIRECTED: identity of the only sender'),
+  address: u32('address handle of the only sender; 0: any'),
+  jobId: u32('only job; 0: any'),
+  minBytes: u32('MULTI: with fewer bytes left it ends'),
+  _reserved2: pad(16),
   _payload: pad(64, 'segments'),
 });
 
@@ -68,12 +80,28 @@ export const CompletionEntry = struct('CompletionEntry', 64, {
   jobId: u32('job that the work was done for'),
   path: u32('handle of the path to the peer'),
   vendorStatus: u32('the transport’s own code'),
-  _reserved: pad(12),
+  tagLo: u32('tag, low word'),
+  tagHi: u32('and its high word'),
+  extra: u32('LOC_LEN_ERR: bytes without room; else where in a receive for many the message begins'),
 });
 
-export const SendFlag = { SIGNALED: 1, INLINE: 2, QPN: 4, SOLICITED: 8, FENCE: 16, QKEY: 32 } as const;
-/** INVALIDATED: the peer ended access under the key in `imm`. GRH: 40 bytes of routing header stand in front of the data. */
-export const CompletionFlag = { HAS_IMM: 1, INVALIDATED: 2, GRH: 4, SOLICITED: 8 } as const;
+export const SendFlag = {
+  SIGNALED: 1,
+  INLINE: 2,
+  QPN: 4,
+  SOLICITED: 8,
+  FENCE: 16,
+  QKEY: 32,
+  DELIVERY_COMPLETE: 64,
+  MATCH_COMPLETE: 128,
+} as const;
+/** @spec uet:ses/4 */
+export const ReceiveFlag = { TAGGED: 1, DIRECTED: 2, MULTI: 4, PEEK: 8, CLAIM: 16, DISCARD: 32, CANCEL: 64 } as const;
+/**
+ * INVALIDATED: the peer ended access under the key in `imm`. GRH: 40 bytes of routing header stand in front of the data.
+ * RELEASED: a receive for many messages is used up.
+ */
+export const CompletionFlag = { HAS_IMM: 1, INVALIDATED: 2, GRH: 4, SOLICITED: 8, RELEASED: 16 } as const;
 
 /** Where segments or inline bytes start in an entry. */
 export const PAYLOAD_AT = 64;

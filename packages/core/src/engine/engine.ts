@@ -85,6 +85,8 @@ export interface QueuePairConfig {
   readonly ordered: boolean;
   /** Its writes and reads may be executed more than once (UET: RUDI). */
   readonly idempotent?: boolean;
+  /** Receives say what they take, and messages that none takes are kept for a while: see `ReceiveWork`. */
+  readonly matching?: boolean;
   /** Path to the one peer of a connected queue pair: nobody else is served. Without it everybody may come. */
   readonly peerPath?: number;
   /** Number of the one peer. */
@@ -177,6 +179,8 @@ export interface TransportAttributes {
   /** Queue pairs may have their writes and reads executed more than once, which needs less state. */
   readonly idempotent?: boolean;
   readonly limits: TransportLimits;
+  /** What 'atomic' and 'fetching-atomic' can do: `AtomicOp` and `AtomicType` values, and bytes of one request. */
+  readonly atomics?: { readonly ops: readonly number[]; readonly types: readonly number[]; readonly maxBytes: number };
   /** Sets of features that a specification gives a name to. */
   readonly profiles?: readonly Profile[];
   /** Settings with default value, unit and text. */
@@ -190,7 +194,19 @@ export interface Profile {
 }
 
 /** What work requests can ask for. */
-export type Operation = 'send' | 'send-inv' | 'write' | 'write-imm' | 'read' | 'cmp-swap' | 'fetch-add';
+export type Operation =
+  | 'send'
+  | 'send-inv'
+  | 'write'
+  | 'write-imm'
+  | 'read'
+  | 'cmp-swap'
+  | 'fetch-add'
+  /** Messages with a tag, and queue pairs that match. */
+  | 'tagged'
+  | 'atomic'
+  | 'fetching-atomic'
+  | 'tagged-atomic';
 
 export interface Setting {
   readonly name: string;
@@ -228,6 +244,13 @@ export interface Transport {
   secured?(seal: PacketSeal): Transport;
   /** Packets of queue pairs with a secure domain are protected. */
   readonly protects?: boolean;
+  /** The same transport directly over IP, where there is such a form: its address entries have a type of their own. */
+  readonly overIp?: Transport;
+  /**
+   * Number of the IP protocol that packets are, usually; absent where they travel in UDP. The host puts an entropy header
+   * in front of each: route (2 bytes) and zeros (2 bytes). In a `Datagram` these are the two ports.
+   */
+  readonly ipProtocol?: number;
   /** Assigns a queue pair number that `addQueuePair` will accept. */
   assignQpn(used: (qpn: number) => boolean, random: () => number, pidOfPd: number | undefined): number;
   createEngine(services: Services, config: EngineConfig): Engine;

@@ -1,3 +1,4 @@
+export * from './atomics.ts';
 export * from './cipher.ts';
 export * from './dma.ts';
 export * from './engine.ts';

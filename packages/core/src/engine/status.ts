@@ -62,6 +62,7 @@ export const STATUS_ROWS: readonly StatusRow[] = [
   row(19, 'FATAL_ERR', 'device or queue pair failed', 'reopen the device'),
   row(20, 'RESP_TIMEOUT_ERR', 'response timeout', 'the peer acknowledged but never answered'),
   row(21, 'GENERAL_ERR', 'general error', 'see the vendor status of the completion'),
+  row(22, 'TM_ERR', 'tag matching error', 'no such message or receive is there; look again later'),
 ];
 
 /** The statuses as a table of codes. */
@@ -93,6 +94,7 @@ export const Status = {
   FATAL_ERR: 19,
   RESP_TIMEOUT_ERR: 20,
   GENERAL_ERR: 21,
+  TM_ERR: 22,
 } as const;
 
 /** Send opcodes of work requests. @spec verbs/3.1 */
@@ -112,6 +114,16 @@ export const WorkOpcode = {
   BIND_MW: 8,
   /** SEND that ends access under a key of the receiver. */
   SEND_WITH_INV: 9,
+  /** To the first receive of the peer that matches the tag. */
+  TAGGED_SEND: 10,
+  TAGGED_SEND_WITH_IMM: 11,
+  /** Changes elements of memory, each as a whole; see `engine/atomics.ts` for what can be done to what. */
+  ATOMIC: 12,
+  /** And brings back what was there. */
+  FETCHING_ATOMIC: 13,
+  /** The same on the first receive of the peer that matches a tag. */
+  TAGGED_ATOMIC: 14,
+  TAGGED_FETCHING_ATOMIC: 15,
 } as const;
 
 /** Opcodes of completions. @spec verbs/3.5 */
@@ -123,8 +135,16 @@ export const CompletionOpcode = {
   FETCH_ADD: 4,
   BIND_MW: 5,
   LOCAL_INV: 6,
+  ATOMIC: 16,
+  FETCHING_ATOMIC: 17,
+  TAGGED_SEND: 18,
   RECV: 128,
   RECV_RDMA_WITH_IMM: 129,
+  /** A receive was to be called back: found, or TM_ERR. The receive itself completes with WR_FLUSH_ERR before. */
+  CANCEL: 131,
+  RECV_TAGGED: 133,
+  /** A look at what arrived unexpectedly. */
+  PEEK: 135,
 } as const;
 
 /** Rights of a memory region. @spec verbs/1.3 */

@@ -56,6 +56,10 @@ export class SendWork {
   solicited = false;
   /** Begins when the reads and atomics before it are done. */
   fence = false;
+  /** Done when the data can be seen at the peer. */
+  deliveryComplete = false;
+  /** Done when a receive of the peer has taken it. */
+  matchComplete = false;
   /** Other than SUCCESS: the request is locally wrong and must only be completed, in order. */
   status = 0;
   /** Total bytes, 0 to 2^32-1. */
@@ -69,6 +73,7 @@ export class SendWork {
   remoteQpn = 0;
   /** Job that the work is done for; 0 = none. */
   jobId = 0;
+  /** Remote key; of tagged messages the tag. */
   rkeyLo = 0;
   rkeyHi = 0;
   remoteOffsetLo = 0;
@@ -82,6 +87,12 @@ export class SendWork {
   swapHi = 0;
   /** Queue key of a datagram. */
   qkey = 0;
+  /** ATOMIC and its kin: one of `AtomicOp` and of `AtomicType`. `segments` are the operands, `length` is theirs or the result's. */
+  atomicOp = 0;
+  atomicType = 0;
+  /** What is compared with, and where goes what was there. */
+  readonly comparand = new Segments();
+  readonly result = new Segments();
 }
 
 /** A request as it goes over a wire, for one part of the message: what the peer must know of it, and who asks. */
@@ -94,12 +105,39 @@ export class RequestPart extends SendWork {
   sequence = 0;
 }
 
+/** What a receive, or what looks like one in its ring, asks for. */
+export const ReceiveOp = { RECEIVE: 0, PEEK: 1, CANCEL: 2 } as const;
+
+/** A receive. All but the first five members only count on queue pairs that match. */
 export class ReceiveWork {
   wrIdLo = 0;
   wrIdHi = 0;
   status = 0;
   length = 0;
   readonly segments = new Segments();
+  /** One of `ReceiveOp`. PEEK tells of an unexpected message; CANCEL ends the receive with the same number. */
+  operation = 0;
+  /** Takes tagged messages only; otherwise untagged ones only. */
+  tagged = false;
+  tagLo = 0;
+  tagHi = 0;
+  /** Bits of the tag that do not count. */
+  ignoreLo = 0;
+  ignoreHi = 0;
+  /** Only from this source; what is meant by 0 as well. */
+  directed = false;
+  sourceId = 0;
+  /** Only over this path; 0: over any. */
+  path = 0;
+  /** Only for this job; 0: for any. */
+  jobId = 0;
+  /** Takes message after message, until fewer than `minBytes` are left. */
+  multi = false;
+  minBytes = 0;
+  /** PEEK: reserves what it finds for the receive with CLAIM and the same number. RECEIVE: takes what was reserved. */
+  claim = false;
+  /** PEEK or CLAIM: what is found is thrown away. */
+  discard = false;
 
   copyFrom(other: ReceiveWork): void {
     this.wrIdLo = other.wrIdLo;
@@ -107,6 +145,20 @@ export class ReceiveWork {
     this.status = other.status;
     this.length = other.length;
     this.segments.copyFrom(other.segments);
+    this.operation = other.operation;
+    this.tagged = other.tagged;
+    this.tagLo = other.tagLo;
+    this.tagHi = other.tagHi;
+    this.ignoreLo = other.ignoreLo;
+    this.ignoreHi = other.ignoreHi;
+    this.directed = other.directed;
+    this.sourceId = other.sourceId;
+    this.path = other.path;
+    this.jobId = other.jobId;
+    this.multi = other.multi;
+    this.minBytes = other.minBytes;
+    this.claim = other.claim;
+    this.discard = other.discard;
   }
 }
 
@@ -168,4 +220,13 @@ export class CompletionRecord {
   path = 0;
   /** The transport's own code, verbatim (UET: SES return code). */
   vendorStatus = 0;
+  /** Of a tagged message. */
+  tagLo = 0;
+  tagHi = 0;
+  /** A receive for many messages stays in use: no entry of the ring is free again. */
+  holdsReceive = false;
+  /** A receive for many messages is used up with this. */
+  isReleased = false;
+  /** LOC_LEN_ERR: bytes for which there was no room. Otherwise, of a receive for many: where in it the message begins. */
+  extra = 0;
 }

@@ -5,7 +5,7 @@ import { Status } from '../engine/status.ts';
 import type { CompletionRecord } from '../engine/work.ts';
 
 const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
-const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
+const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus, tagLo, tagHi, extra } = CompletionEntry.fields;
 
 export class CompletionRing {
   ring: Ring;
@@ -34,6 +34,7 @@ export class CompletionRing {
     if (from.hasInvalidated) flag |= CompletionFlag.INVALIDATED;
     if (from.hasGrh) flag |= CompletionFlag.GRH;
     if (from.solicited) flag |= CompletionFlag.SOLICITED;
+    if (from.isReleased) flag |= CompletionFlag.RELEASED;
     flags.set(view, at, flag);
     byteLength.set(view, at, from.byteLength);
     immLo.set(view, at, from.immLo);
@@ -44,6 +45,9 @@ export class CompletionRing {
     jobId.set(view, at, from.jobId);
     path.set(view, at, from.path);
     vendorStatus.set(view, at, from.vendorStatus);
+    tagLo.set(view, at, from.tagLo);
+    tagHi.set(view, at, from.tagHi);
+    extra.set(view, at, from.extra);
     this.#produced = (this.#produced + 1) | 0;
     return true;
   }

@@ -4,13 +4,14 @@
  * A ring entry is read field by field, each field once, into the engine's own record. Only that copy is checked and
  * used, so a program that rewrites its ring meanwhile changes nothing.
  */
-import { PAYLOAD_AT, ReceiveEntry, SegmentEntry, SendEntry, SendFlag } from '../abi/entries.ts';
+import { PAYLOAD_AT, ReceiveEntry, ReceiveFlag, SegmentEntry, SendEntry, SendFlag } from '../abi/entries.ts';
 import { RingError } from '../abi/ring.ts';
 import type { Counters } from '../base/counters.ts';
 import type { SeededRandom } from '../base/random.ts';
 import type { ChannelQueue } from '../device/channel-queue.ts';
 import type { Device } from '../device/device.ts';
 import { EventValue } from '../device/events.ts';
+import { ATOMIC_TYPE_BYTES, AtomicOp, isCompare } from '../engine/atomics.ts';
 import type { DmaSpace } from '../engine/dma.ts';
 import type { Services, TransportAttributes } from '../engine/engine.ts';
 import { Access, AccessFault, CompletionOpcode, Status, WorkOpcode } from '../engine/status.ts';
@@ -20,6 +21,7 @@ import {
   MAX_INLINE,
   MAX_SEGMENTS,
   type Reach,
+  ReceiveOp,
   type ReceiveWork,
   type Segments,
   type SendWork,
@@ -45,6 +47,11 @@ const sendSegments = SendEntry.fields.segments;
 const receiveSegments = ReceiveEntry.fields.segments;
 const receiveIdLo = ReceiveEntry.fields.idLo;
 const receiveIdHi = ReceiveEntry.fields.idHi;
+const receiveFlags = ReceiveEntry.fields.flags;
+const { tagLo, tagHi, ignoreLo, ignoreHi, minBytes } = ReceiveEntry.fields;
+const receiveSource = ReceiveEntry.fields.sourceId;
+const receiveAddress = ReceiveEntry.fields.address;
+const receiveJob = ReceiveEntry.fields.jobId;
 const { lkey, length: segmentLength, offsetLo, offsetHi } = SegmentEntry.fields;
 
 export class DataPath implements Services {
@@ -58,6 +65,7 @@ export class DataPath implements Services {
   /** Packets name jobs, so requests must. */
   readonly #jobsOnWire: boolean;
   readonly #immediateBits: number;
+  readonly #maxAtomic: number;
   readonly #place: Place;
   readonly #publisher: Publisher;
   readonly #flushed = new CompletionRecord();
@@ -84,6 +92,7 @@ export class DataPath implements Services {
     this.#noticesTakeReceives = attributes.noticesTakeReceives ?? false;
     this.#jobsOnWire = attributes.jobsOnWire && attributes.limits.maxJobId > 0;
     this.#immediateBits = attributes.immediateBits;
+    this.#maxAtomic = attributes.atomics?.maxBytes ?? 0;
     this.#place = place;
   }
 
@@ -114,6 +123,8 @@ export class DataPath implements Services {
     into.signaled = qp.signalAll || (flag & SendFlag.SIGNALED) !== 0;
     into.solicited = (flag & SendFlag.SOLICITED) !== 0;
     into.fence = (flag & SendFlag.FENCE) !== 0;
+    into.deliveryComplete = (flag & SendFlag.DELIVERY_COMPLETE) !== 0;
+    into.matchComplete = (flag & SendFlag.MATCH_COMPLETE) !== 0;
     into.rkeyLo = rkeyLo.get(view, at);
     into.rkeyHi = rkeyHi.get(view, at);
     into.remoteOffsetLo = remoteLo.get(view, at);
@@ -123,18 +134,19 @@ export class DataPath implements Services {
     into.status = Status.SUCCESS;
     into.length = 0;
     into.segments.clear();
-    if (code > WorkOpcode.SEND_WITH_INV || ((1 << code) & qp.opcodes) === 0) {
+    if (code > WorkOpcode.TAGGED_FETCHING_ATOMIC || ((1 << code) & qp.opcodes) === 0) {
       if (code > WorkOpcode.RDMA_READ) into.opcode = WorkOpcode.SEND; // the record goes on with an opcode that exists
       into.status = Status.LOC_QP_OP_ERR;
     }
     this.#takeOperands(qp, into, view, at, flag);
     this.#address(qp, into, view, at, flag);
     if (into.status !== Status.SUCCESS) return true;
-    if ((flag & SendFlag.INLINE) !== 0) {
+    if (((1 << into.opcode) & TYPED_ATOMICS) !== 0) this.#takeAtomic(qp, into, view, at, flag);
+    else if ((flag & SendFlag.INLINE) !== 0) {
       this.#takeInline(into, ring.bytes, at, inlineLength.get(view, at));
     } else {
       const rights = ((1 << into.opcode) & FETCHING) !== 0 ? Access.LOCAL_WRITE : 0;
-      into.status = this.#takeSegments(qp.pd, into.segments, view, at, sendSegments.get(view, at), rights);
+      into.status = this.#takeSegments(qp.pd, into.segments, view, at, 0, sendSegments.get(view, at), rights);
       if (into.status === Status.SUCCESS) {
         into.length = into.segments.total();
         const most = ((1 << into.opcode) & ATOMICS) !== 0 ? ATOMIC_BYTES : this.#maxMessage;
@@ -158,8 +170,9 @@ export class DataPath implements Services {
     into.wrIdHi = receiveIdHi.get(view, at);
     into.segments.clear();
     const count = receiveSegments.get(view, at);
-    into.status = this.#takeSegments(qp.pd, into.segments, view, at, count, Access.LOCAL_WRITE);
+    into.status = this.#takeSegments(qp.pd, into.segments, view, at, 0, count, Access.LOCAL_WRITE);
     into.length = into.segments.total();
+    if (qp.matching) this.#takeSelection(qp, into, view, at);
     if (qp.srq !== undefined) this.#tookShared(qp, qp.srq);
     return true;
   }
@@ -244,7 +257,8 @@ export class DataPath implements Services {
     const qp = this.#registry.qps.get(handle);
     if (qp === undefined) return;
     // receives of a shared queue were retired when they were taken
-    const tookReceive = this.#noticesTakeReceives || completion.opcode !== CompletionOpcode.RECV_RDMA_WITH_IMM;
+    const isNotice = completion.opcode === CompletionOpcode.RECV_RDMA_WITH_IMM;
+    const tookReceive = (this.#noticesTakeReceives || !isNotice) && !completion.holdsReceive;
     if (tookReceive && qp.srq === undefined) {
       qp.receives.retire();
       this.#publisher.touch(qp);
@@ -447,6 +461,69 @@ export class DataPath implements Services {
     }
   }
 
+  /** Operands, what is compared with, and where goes what was there. */
+  #takeAtomic(qp: SoftQueuePair, into: SendWork, view: DataView, at: number, flag: number): void {
+    const which = operandLo.get(view, at);
+    const split = operandHi.get(view, at);
+    const count = sendSegments.get(view, at);
+    into.atomicOp = which & 0xff;
+    into.atomicType = which >>> 8;
+    into.comparand.clear();
+    into.result.clear();
+    const isFetching = ((1 << into.opcode) & FETCHING) !== 0;
+    const operands = split & 0xff;
+    const compared = operands + (split >>> 8);
+    if (compared > count || (!isFetching && compared !== count)) {
+      into.status = Status.LOC_QP_OP_ERR;
+      return;
+    }
+    if ((flag & SendFlag.INLINE) !== 0 && !isFetching) {
+      this.#takeInline(into, qp.sends.ring.bytes, at, inlineLength.get(view, at));
+    } else {
+      into.status = this.#takeSegments(qp.pd, into.segments, view, at, 0, operands, 0);
+    }
+    if (into.status === Status.SUCCESS)
+      into.status = this.#takeSegments(qp.pd, into.comparand, view, at, operands, compared, 0);
+    if (into.status === Status.SUCCESS)
+      into.status = this.#takeSegments(qp.pd, into.result, view, at, compared, count, Access.LOCAL_WRITE);
+    if (into.status !== Status.SUCCESS) return;
+    const bytes = into.segments.total();
+    const wanted = isFetching ? into.result.total() : bytes;
+    into.length = wanted;
+    const given = into.atomicOp === AtomicOp.READ ? 0 : wanted;
+    const compares = isCompare(into.atomicOp) ? wanted : 0;
+    const size = ATOMIC_TYPE_BYTES[into.atomicType] ?? 0;
+    const isWhole = size > 0 && wanted > 0 && wanted % size === 0;
+    if (!isWhole || bytes !== given || into.comparand.total() !== compares) into.status = Status.LOC_LEN_ERR;
+    else if (wanted > this.#maxAtomic) into.status = Status.LOC_LEN_ERR;
+  }
+
+  /** What a receive of a matching queue pair takes. */
+  #takeSelection(qp: SoftQueuePair, into: ReceiveWork, view: DataView, at: number): void {
+    const flag = receiveFlags.get(view, at);
+    const operation =
+      (flag & ReceiveFlag.PEEK) !== 0 ? ReceiveOp.PEEK : (flag & ReceiveFlag.CANCEL) !== 0 ? ReceiveOp.CANCEL : 0;
+    into.operation = operation;
+    into.tagged = (flag & ReceiveFlag.TAGGED) !== 0;
+    into.directed = (flag & ReceiveFlag.DIRECTED) !== 0;
+    into.multi = (flag & ReceiveFlag.MULTI) !== 0;
+    into.claim = (flag & ReceiveFlag.CLAIM) !== 0;
+    into.discard = (flag & ReceiveFlag.DISCARD) !== 0;
+    into.tagLo = tagLo.get(view, at);
+    into.tagHi = tagHi.get(view, at);
+    into.ignoreLo = ignoreLo.get(view, at);
+    into.ignoreHi = ignoreHi.get(view, at);
+    into.sourceId = receiveSource.get(view, at);
+    into.jobId = receiveJob.get(view, at);
+    into.minBytes = minBytes.get(view, at);
+    into.path = 0;
+    const handle = receiveAddress.get(view, at);
+    if (handle === 0) return;
+    const from = this.#registry.addresses.get(handle);
+    if (from !== undefined && from.pd === qp.pd && from.link === qp.link) into.path = from.path;
+    else if (into.status === Status.SUCCESS) into.status = Status.LOC_QP_OP_ERR;
+  }
+
   #takeInline(into: SendWork, bytes: Uint8Array, at: number, length: number): void {
     if (((1 << into.opcode) & FETCHING) !== 0) into.status = Status.LOC_QP_OP_ERR;
     else if (length > MAX_INLINE) into.status = Status.LOC_LEN_ERR;
@@ -461,10 +538,19 @@ export class DataPath implements Services {
     into.length = length;
   }
 
-  /** @returns a status */
-  #takeSegments(pd: SoftPd, into: Segments, view: DataView, at: number, count: number, rights: number): number {
-    if (count > MAX_SEGMENTS) return Status.LOC_QP_OP_ERR;
-    for (let i = 0, from = at + PAYLOAD_AT; i < count; i++, from += SegmentEntry.bytes) {
+  /** Takes segments `first` to below `end`. @returns a status */
+  #takeSegments(
+    pd: SoftPd,
+    into: Segments,
+    view: DataView,
+    at: number,
+    first: number,
+    end: number,
+    rights: number,
+  ): number {
+    if (end > MAX_SEGMENTS) return Status.LOC_QP_OP_ERR;
+    for (let i = first; i < end; i++) {
+      const from = at + PAYLOAD_AT + i * SegmentEntry.bytes;
       const key = lkey.get(view, from);
       const bytes = segmentLength.get(view, from);
       const low = offsetLo.get(view, from);
@@ -522,19 +608,34 @@ export function opcodesOf({ operations }: TransportAttributes, kind: string, imm
     if (operations.includes('send-inv')) bits |= 1 << WorkOpcode.SEND_WITH_INV;
     if (operations.includes('cmp-swap')) bits |= 1 << WorkOpcode.ATOMIC_CMP_AND_SWP;
     if (operations.includes('fetch-add')) bits |= 1 << WorkOpcode.ATOMIC_FETCH_AND_ADD;
+    if (operations.includes('tagged')) bits |= (1 << WorkOpcode.TAGGED_SEND) | (1 << WorkOpcode.TAGGED_SEND_WITH_IMM);
+    if (operations.includes('atomic')) bits |= 1 << WorkOpcode.ATOMIC;
+    if (operations.includes('fetching-atomic')) bits |= 1 << WorkOpcode.FETCHING_ATOMIC;
+    if (operations.includes('tagged-atomic'))
+      bits |= (1 << WorkOpcode.TAGGED_ATOMIC) | (1 << WorkOpcode.TAGGED_FETCHING_ATOMIC);
   }
   bits |= (1 << WorkOpcode.BIND_MW) | (1 << WorkOpcode.LOCAL_INV);
   return immediates ? bits : bits & ~IMMEDIATES;
 }
 
-const IMMEDIATES = (1 << WorkOpcode.SEND_WITH_IMM) | (1 << WorkOpcode.RDMA_WRITE_WITH_IMM);
+const IMMEDIATES =
+  (1 << WorkOpcode.SEND_WITH_IMM) | (1 << WorkOpcode.RDMA_WRITE_WITH_IMM) | (1 << WorkOpcode.TAGGED_SEND_WITH_IMM);
 /** Bits of opcodes, by what they have in common. */
 const ATOMICS = (1 << WorkOpcode.ATOMIC_CMP_AND_SWP) | (1 << WorkOpcode.ATOMIC_FETCH_AND_ADD);
-const FETCHING = (1 << WorkOpcode.RDMA_READ) | ATOMICS;
+/** Atomics of any kind and type. */
+const TYPED_ATOMICS =
+  (1 << WorkOpcode.ATOMIC) |
+  (1 << WorkOpcode.FETCHING_ATOMIC) |
+  (1 << WorkOpcode.TAGGED_ATOMIC) |
+  (1 << WorkOpcode.TAGGED_FETCHING_ATOMIC);
+const FETCHING =
+  (1 << WorkOpcode.RDMA_READ) | ATOMICS | (1 << WorkOpcode.FETCHING_ATOMIC) | (1 << WorkOpcode.TAGGED_FETCHING_ATOMIC);
 const ATOMIC_BYTES = 8;
 /** By work opcode. */
 const COMPLETES_AS: readonly number[] = [
   ...[CompletionOpcode.RDMA_WRITE, CompletionOpcode.RDMA_WRITE, CompletionOpcode.SEND, CompletionOpcode.SEND],
   ...[CompletionOpcode.RDMA_READ, CompletionOpcode.COMP_SWAP, CompletionOpcode.FETCH_ADD],
   ...[CompletionOpcode.LOCAL_INV, CompletionOpcode.BIND_MW, CompletionOpcode.SEND],
+  ...[CompletionOpcode.TAGGED_SEND, CompletionOpcode.TAGGED_SEND, CompletionOpcode.ATOMIC],
+  ...[CompletionOpcode.FETCHING_ATOMIC, CompletionOpcode.ATOMIC, CompletionOpcode.FETCHING_ATOMIC],
 ];

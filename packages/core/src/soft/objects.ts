@@ -165,6 +165,7 @@ export interface SoftQueuePair {
   readonly signalAll: boolean;
   readonly ordered: boolean;
   readonly idempotent: boolean;
+  readonly matching: boolean;
   readonly sourceId: number;
   /** Identifier of the secure domain that it was made for. */
   readonly domain: number | undefined;

@@ -36,7 +36,7 @@ import type { Publisher } from './publisher.ts';
 import { modifyQueuePair, queryQueuePair } from './queue-pair-modify.ts';
 import { chooseRuQpn, pidOf } from './queue-pair-number.ts';
 import { ALL_ACCESS, enterState, leave, newAttributes, setAccess } from './queue-pair-states.ts';
-import { checkIdempotent, chooseSemantics, kindOf } from './semantics.ts';
+import { checkIdempotent, checkMatching, chooseSemantics, kindOf } from './semantics.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverOps, 'QP'> {
@@ -100,6 +100,8 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
         const ordered = (flags & ORDERED) !== 0;
         const idempotent = (flags & IDEMPOTENT) !== 0;
         if (idempotent) checkIdempotent(call.name, link, ordered);
+        const matching = (flags & MATCHING) !== 0;
+        if (matching) checkMatching(call.name, link, input.srq !== undefined);
         const semantics = chooseSemantics(call.name, link, input.type, input.semantics, ordered);
         const srq = input.srq === undefined ? undefined : stateOf<SoftSharedQueue>(input.srq);
         const sendEntries = checkEntries(call, 'send queue', input.sendEntries, limits.workRequests);
@@ -130,6 +132,7 @@ export function queueOps(parts: KernelParts, publisher: Publisher): Pick<DriverO
               slot,
               ordered,
               idempotent,
+              matching,
               sourceId,
               domain: input.domain,
               semantics,
@@ -263,6 +266,7 @@ const GSI_QPN = 1;
 const ORDERED = 1;
 const SIGNAL_ALL = 2;
 const IDEMPOTENT = 4;
+const MATCHING = 8;
 /** The upper byte of a number says how it is addressed, not which it is. */
 const NUMBER_BITS = 0xff_ffff;
 const COUNTED = [

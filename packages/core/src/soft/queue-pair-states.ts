@@ -74,9 +74,11 @@ export function attributesChanged(qp: SoftQueuePair, now: number): void {
 
 function configOf(qp: SoftQueuePair): QueuePairConfig {
   const { handle, type, attributes, qpn, pd, jobKey, sourceId, ordered, idempotent, peerPath, peerQpn, domain } = qp;
+  const { matching } = qp;
   return {
     ...{ qp: handle, type, attributes, qpn, pd: pd.handle, jobId: jobKey?.job.id ?? 0, sourceId, ordered },
     ...(idempotent ? { idempotent } : {}),
+    ...(matching ? { matching } : {}),
     ...(peerPath === 0 ? {} : { peerPath, peerQpn }),
     ...(domain === undefined ? {} : { domain }),
   };

@@ -47,6 +47,20 @@ export function checkIdempotent(call: string, { transport }: Link, ordered: bool
   });
 }
 
+/** @throws VerbsError EOPNOTSUPP the transport has no tags · EINVAL receives of a shared queue belong to nobody yet */
+export function checkMatching(call: string, { transport }: Link, isShared: boolean): void {
+  if (!transport.attributes.operations.includes('tagged')) {
+    throw new VerbsError('EOPNOTSUPP', call, `${transport.name} has no messages with tags`, {
+      try: 'the queue pair without the flag MATCHING',
+    });
+  }
+  if (!isShared) return;
+  throw new VerbsError('EINVAL', call, 'a shared receive queue gives receives out in turn, and does not match', {
+    given: 'flag MATCHING and `srq`',
+    try: 'the queue pair without `srq`',
+  });
+}
+
 /**
  * The promises of a new queue pair: all, or those that the program asks for. A program can only ask for less.
  *

@@ -26,6 +26,11 @@ export class CompletionBatch {
   readonly jobId: Uint32Array;
   readonly path: Int32Array;
   readonly vendorStatus: Uint32Array;
+  /** Of a tagged message. */
+  readonly tagLo: Uint32Array;
+  readonly tagHi: Uint32Array;
+  /** LOC_LEN_ERR: bytes for which there was no room. Else, of a receive for many messages: where in it this one begins. */
+  readonly extra: Uint32Array;
 
   /** @param capacity - rows, at least 1 */
   constructor(capacity: number) {
@@ -46,5 +51,8 @@ export class CompletionBatch {
     this.jobId = new Uint32Array(capacity);
     this.path = new Int32Array(capacity);
     this.vendorStatus = new Uint32Array(capacity);
+    this.tagLo = new Uint32Array(capacity);
+    this.tagHi = new Uint32Array(capacity);
+    this.extra = new Uint32Array(capacity);
   }
 }

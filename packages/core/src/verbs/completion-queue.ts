@@ -14,7 +14,7 @@ import { VerbsObject } from './verbs-object.ts';
 import { endOfWait, sleep } from './waiting.ts';
 
 const { idLo, idHi, status, opcode, flags, byteLength, immLo, immHi } = CompletionEntry.fields;
-const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus } = CompletionEntry.fields;
+const { qpn, remoteQpn, sourceId, jobId, path, vendorStatus, tagLo, tagHi, extra } = CompletionEntry.fields;
 
 export interface CompletionQueueOptions {
   /**
@@ -249,6 +249,9 @@ export class CompletionQueue extends VerbsObject implements AsyncIterable<Comple
     batch.jobId[row] = jobId.get(view, at);
     batch.path[row] = path.get(view, at);
     batch.vendorStatus[row] = vendorStatus.get(view, at);
+    batch.tagLo[row] = tagLo.get(view, at);
+    batch.tagHi[row] = tagHi.get(view, at);
+    batch.extra[row] = extra.get(view, at);
   }
 
   #ready(): boolean {

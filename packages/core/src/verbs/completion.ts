@@ -13,8 +13,14 @@ export type CompletionOpcodeName =
   | 'fetch-add'
   | 'bind'
   | 'invalidate'
+  | 'atomic'
+  | 'fetching-atomic'
+  | 'tagged-send'
   | 'recv'
-  | 'recv-write-imm';
+  | 'recv-write-imm'
+  | 'recv-tagged'
+  | 'cancel'
+  | 'peek';
 
 export class Completion {
   /** The program's number of the request. */
@@ -41,6 +47,12 @@ export class Completion {
   readonly path: number;
   /** The transport's own code, as it came. */
   readonly vendorStatus: number;
+  /** Of a tagged message. */
+  readonly tag: bigint;
+  /** LOC_LEN_ERR: bytes for which there was no room. Else, of a receive for many messages: where in it this one begins. */
+  readonly extra: number;
+  /** A receive for many messages is used up. */
+  readonly isReleased: boolean;
   readonly #peer: (path: number) => string;
 
   constructor(batch: CompletionBatch, row: number, peer: (path: number) => string) {
@@ -60,6 +72,9 @@ export class Completion {
     this.jobId = batch.jobId[row]!;
     this.path = batch.path[row]!;
     this.vendorStatus = batch.vendorStatus[row]!;
+    this.tag = joinWords(batch.tagLo[row]!, batch.tagHi[row]!);
+    this.extra = batch.extra[row]!;
+    this.isReleased = (flags & CompletionFlag.RELEASED) !== 0;
     this.#peer = peer;
   }
 
@@ -93,6 +108,12 @@ const OPCODE_NAMES = new Map<number, CompletionOpcodeName>([
   [CompletionOpcode.FETCH_ADD, 'fetch-add'],
   [CompletionOpcode.BIND_MW, 'bind'],
   [CompletionOpcode.LOCAL_INV, 'invalidate'],
+  [CompletionOpcode.ATOMIC, 'atomic'],
+  [CompletionOpcode.FETCHING_ATOMIC, 'fetching-atomic'],
+  [CompletionOpcode.TAGGED_SEND, 'tagged-send'],
   [CompletionOpcode.RECV, 'recv'],
   [CompletionOpcode.RECV_RDMA_WITH_IMM, 'recv-write-imm'],
+  [CompletionOpcode.RECV_TAGGED, 'recv-tagged'],
+  [CompletionOpcode.CANCEL, 'cancel'],
+  [CompletionOpcode.PEEK, 'peek'],
 ]);

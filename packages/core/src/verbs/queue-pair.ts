@@ -62,6 +62,11 @@ export interface QueuePairOptions {
    * writes. Needs no state at the peer. Sends and writes with immediate data are not affected. Default false.
    */
   readonly idempotent?: boolean;
+  /**
+   * Receives say which messages they take: by tag, sender or job. Messages that none takes wait for one, within limits; they
+   * can be looked at (`peek`), and receives called back (`cancel`). Default false.
+   */
+  readonly matching?: boolean;
   /** Every send request completes visibly. Default true; false: only those with `signaled`, and failures. */
   readonly sendSignalAll?: boolean;
   /** Address entry that it sends from; its type chooses the protocol. Default 0. */
@@ -162,7 +167,8 @@ export class QueuePair extends VerbsObject {
         flags:
           (options.ordered === true ? 1 : 0) |
           (options.sendSignalAll === false ? 0 : 2) |
-          (options.idempotent === true ? 4 : 0),
+          (options.idempotent === true ? 4 : 0) |
+          (options.matching === true ? 8 : 0),
         sendEntries,
         sendRing: memory.name(context, sendBytes, attachments),
         ...(receiveBytes === undefined
@@ -177,7 +183,8 @@ export class QueuePair extends VerbsObject {
       const { handle, qpnGiven, slot, sourceIdGiven, state } = answer;
       const made = { qp: handle, qpn: qpnGiven, slot, sourceId: sourceIdGiven, state };
       const sends = new Ring(sendBytes, sendEntries, SendEntry.bytes);
-      const receives = receiveBytes === undefined ? undefined : new ReceiveRing(pd, receiveBytes, receiveEntries);
+      const receives =
+        receiveBytes === undefined ? undefined : new ReceiveRing(pd, receiveBytes, receiveEntries, options.matching);
       return new QueuePair(pd, options, made, sends, receives);
     } catch (thrown) {
       memory.release(sendBytes);

@@ -30,6 +30,10 @@ export const RequestFault = {
   INVALIDATE: 23,
   INVALIDATE_WITH_IMM: 24,
   INVALIDATE_NOT_SEND: 25,
+  TAG: 26,
+  NOT_MATCHING: 27,
+  ATOMIC: 28,
+  ATOMIC_RESULT: 29,
 } as const;
 
 /** The error for a fault. */
@@ -54,7 +58,10 @@ function given(request: WorkRequest | ReceiveRequest): string {
 
 const TEXTS: Readonly<Record<number, readonly [problem: string, advice: string, code?: ErrorCode]>> = {
   [RequestFault.ID]: ['`id` is no whole number of 64 bits', 'a number up to 2^53 - 1, or a bigint below 2^64'],
-  [RequestFault.OPCODE]: ['there is no such opcode', "'send', 'write', 'read', 'cmp-swap' or 'fetch-add'"],
+  [RequestFault.OPCODE]: [
+    'there is no such opcode',
+    "'send', 'tagged-send', 'write', 'read', 'cmp-swap', 'fetch-add', 'atomic' or 'fetching-atomic'",
+  ],
   [RequestFault.NO_REMOTE]: ['the request does not say which remote memory', 'remote: new RemoteMemory(rkey)'],
   [RequestFault.REMOTE_OFFSET]: ['`remoteOffset` is no offset', 'a whole number from 0, or a bigint below 2^64'],
   [RequestFault.READ_WITH_IMM]: ['reads and atomics carry no immediate data', "leave `imm` out, or use 'write'"],
@@ -98,5 +105,21 @@ const TEXTS: Readonly<Record<number, readonly [problem: string, advice: string, 
     'one of `imm` and `invalidate`',
   ],
   [RequestFault.INVALIDATE_NOT_SEND]: ["only 'send' ends a key of the peer", "opcode: 'send', or without `invalidate`"],
+  [RequestFault.TAG]: [
+    'a tag is missing, or no whole number of 64 bits',
+    'a number up to 2^53 - 1, or a bigint below 2^64',
+  ],
+  [RequestFault.NOT_MATCHING]: [
+    'the queue pair gives receives out in turn, and does not match',
+    'matching: true at the creation of the queue pair',
+  ],
+  [RequestFault.ATOMIC]: [
+    'the request does not say what is done to which type',
+    "`atomicOp: 'SUM', atomicType: 'UINT64'`",
+  ],
+  [RequestFault.ATOMIC_RESULT]: [
+    'the segments do not fit the operation',
+    "`result` for 'fetching-atomic' only, `comparand` where it compares, operands in one region or segments",
+  ],
   [RequestFault.OUT_OF_BOUNDS]: ['the data lies outside the region', 'offset + length up to the length of the region'],
 };

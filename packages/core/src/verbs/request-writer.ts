@@ -1,14 +1,15 @@
 /** Turns a request into an entry of the send ring. Mistakes are found here early; the device checks everything again. */
-import { PAYLOAD_AT, SendEntry, SendFlag } from '../abi/entries.ts';
+import { PAYLOAD_AT, SegmentEntry, SendEntry, SendFlag } from '../abi/entries.ts';
 import type { Ring } from '../abi/ring.ts';
+import { AtomicOp, AtomicType } from '../engine/atomics.ts';
 import { WorkOpcode } from '../engine/status.ts';
-import { MAX_INLINE } from '../engine/work.ts';
+import { MAX_INLINE, MAX_SEGMENTS } from '../engine/work.ts';
 import type { QpType } from '../uapi/objects/qp.ts';
 import type { JobKey } from './job.ts';
 import type { ProtectionDomain } from './protection-domain.ts';
 import { isConnected } from './queue-pair-state.ts';
 import { RequestFault } from './request-faults.ts';
-import { writeData } from './segment-writer.ts';
+import { writeData, writeSegment } from './segment-writer.ts';
 import { WordPair } from './word-pair.ts';
 import type { WorkRequest } from './work-request.ts';
 
@@ -38,13 +39,18 @@ export class RequestWriter {
     if (!words.set(request.id ?? 0)) return RequestFault.ID;
     idLo.set(view, at, words.lo);
     idHi.set(view, at, words.hi);
-    let fault = request.opcode === 'send' ? this.#writeSend(request, view, at) : this.#writeRemote(request, view, at);
+    let fault =
+      request.opcode === 'send' || request.opcode === 'tagged-send'
+        ? this.#writeSend(request, view, at)
+        : this.#writeRemote(request, view, at);
     if (fault !== RequestFault.NONE) return fault;
     fault = this.#writeAddress(request, view, at);
     if (fault !== RequestFault.NONE) return fault;
     let flag: number = request.signaled === true ? SendFlag.SIGNALED : 0;
     if (request.solicited === true) flag |= SendFlag.SOLICITED;
     if (request.fence === true) flag |= SendFlag.FENCE;
+    if (request.deliveryComplete === true) flag |= SendFlag.DELIVERY_COMPLETE;
+    if (request.matchComplete === true) flag |= SendFlag.MATCH_COMPLETE;
     if (request.qpn !== undefined) {
       if (!(request.qpn >= 0 && request.qpn <= 0xffff_ffff)) return RequestFault.QPN;
       flag |= SendFlag.QPN;
@@ -70,11 +76,21 @@ export class RequestWriter {
       segments.set(view, at, count);
       inlineLength.set(view, at, 0);
     }
+    if (request.atomicOp !== undefined) {
+      fault = this.#writeAtomic(request, view, at);
+      if (fault !== RequestFault.NONE) return fault;
+    }
     flags.set(view, at, flag);
     return RequestFault.NONE;
   }
 
-  #writeSend({ imm, invalidate }: WorkRequest, view: DataView, at: number): number {
+  #writeSend({ opcode: code, imm, invalidate, tag }: WorkRequest, view: DataView, at: number): number {
+    if (code === 'tagged-send') {
+      if (!this.#writeTag(tag, view, at)) return RequestFault.TAG;
+      if (invalidate !== undefined) return RequestFault.INVALIDATE_NOT_SEND;
+      opcode.set(view, at, imm === undefined ? WorkOpcode.TAGGED_SEND : WorkOpcode.TAGGED_SEND_WITH_IMM);
+      return imm === undefined ? RequestFault.NONE : this.#writeImmediate(imm, view, at);
+    }
     if (invalidate === undefined) {
       opcode.set(view, at, imm === undefined ? WorkOpcode.SEND : WorkOpcode.SEND_WITH_IMM);
       return imm === undefined ? RequestFault.NONE : this.#writeImmediate(imm, view, at);
@@ -90,6 +106,7 @@ export class RequestWriter {
 
   /** What names memory of the peer. */
   #writeRemote(request: WorkRequest, view: DataView, at: number): number {
+    if (request.tag !== undefined) return this.#writeTaggedAtomic(request, view, at);
     const words = this.#words;
     const { remote, imm } = request;
     if (remote === undefined) return RequestFault.NO_REMOTE;
@@ -107,7 +124,7 @@ export class RequestWriter {
       return imm === undefined ? RequestFault.NONE : this.#writeImmediate(imm, view, at);
     }
     if (imm !== undefined) return RequestFault.READ_WITH_IMM;
-    if (request.inline !== undefined) return RequestFault.READ_INLINE;
+    if (request.inline !== undefined && request.opcode !== 'atomic') return RequestFault.READ_INLINE;
     switch (request.opcode) {
       case 'read':
         opcode.set(view, at, WorkOpcode.RDMA_READ);
@@ -121,9 +138,58 @@ export class RequestWriter {
       case 'fetch-add':
         opcode.set(view, at, WorkOpcode.ATOMIC_FETCH_AND_ADD);
         return this.#writeImmediate(request.add ?? -1, view, at, RequestFault.OPERAND);
+      case 'atomic':
+      case 'fetching-atomic':
+        opcode.set(view, at, request.opcode === 'atomic' ? WorkOpcode.ATOMIC : WorkOpcode.FETCHING_ATOMIC);
+        return request.atomicOp === undefined ? RequestFault.ATOMIC : RequestFault.NONE;
       default:
         return RequestFault.OPCODE;
     }
+  }
+
+  #writeTag(tag: number | bigint | undefined, view: DataView, at: number): boolean {
+    const words = this.#words;
+    if (!words.set(tag ?? -1)) return false;
+    rkeyLo.set(view, at, words.lo);
+    rkeyHi.set(view, at, words.hi);
+    return true;
+  }
+
+  /** An atomic on the receive that matches a tag. */
+  #writeTaggedAtomic(request: WorkRequest, view: DataView, at: number): number {
+    const words = this.#words;
+    if (!this.#writeTag(request.tag, view, at)) return RequestFault.TAG;
+    if (request.opcode !== 'atomic' && request.opcode !== 'fetching-atomic') return RequestFault.OPCODE;
+    if (request.atomicOp === undefined) return RequestFault.ATOMIC;
+    if (!words.set(request.remoteOffset ?? 0)) return RequestFault.REMOTE_OFFSET;
+    remoteLo.set(view, at, words.lo);
+    remoteHi.set(view, at, words.hi);
+    const isFetching = request.opcode === 'fetching-atomic';
+    opcode.set(view, at, isFetching ? WorkOpcode.TAGGED_FETCHING_ATOMIC : WorkOpcode.TAGGED_ATOMIC);
+    return RequestFault.NONE;
+  }
+
+  /** Behind the operands, which are written: what is compared with, and where goes what was there. */
+  #writeAtomic(request: WorkRequest, view: DataView, at: number): number {
+    const { opcode: code, atomicOp, atomicType, comparand, result } = request;
+    if (request.inline !== undefined && comparand !== undefined) return RequestFault.ATOMIC_RESULT;
+    const op = AtomicOp[atomicOp!];
+    const type = atomicType === undefined ? undefined : AtomicType[atomicType];
+    if (op === undefined || type === undefined) return RequestFault.ATOMIC;
+    if ((result !== undefined) !== (code === 'fetching-atomic')) return RequestFault.ATOMIC_RESULT;
+    const operands = segments.get(view, at);
+    let count = operands;
+    for (const one of [comparand, result]) {
+      if (one === undefined) continue;
+      if (count >= MAX_SEGMENTS) return RequestFault.SEGMENTS;
+      const place = at + PAYLOAD_AT + count++ * SegmentEntry.bytes;
+      const fault = writeSegment(this.#pd, view, place, one.region, one.offset, one.length);
+      if (fault !== RequestFault.NONE) return fault;
+    }
+    segments.set(view, at, count);
+    operandLo.set(view, at, op | (type << 8));
+    operandHi.set(view, at, operands | (comparand === undefined ? 0 : 256));
+    return RequestFault.NONE;
   }
 
   #writeImmediate(value: number | bigint, view: DataView, at: number, fault: number = RequestFault.IMM): number {

@@ -1,4 +1,5 @@
 /** What a program asks a queue pair to do. */
+import type { AtomicOpName, AtomicTypeName } from '../engine/atomics.ts';
 import type { AddressHandle } from './address-handle.ts';
 import type { JobKey } from './job.ts';
 import type { MemoryRegion } from './memory-region.ts';
@@ -16,7 +17,7 @@ export interface Segment {
  * are copied at once; none of these means no data.
  */
 export interface WorkRequest {
-  readonly opcode: 'send' | 'write' | 'read' | 'cmp-swap' | 'fetch-add';
+  readonly opcode: 'send' | 'tagged-send' | 'write' | 'read' | 'cmp-swap' | 'fetch-add' | 'atomic' | 'fetching-atomic';
   /** Comes back in the completion. A number up to 2^53, or a bigint of 64 bits. Default 0. */
   readonly id?: number | bigint;
   /** Where to. */
@@ -43,6 +44,19 @@ export interface WorkRequest {
   readonly swap?: number | bigint;
   /** 'fetch-add': what is added; 64 bits, and so is the sum. */
   readonly add?: number | bigint;
+  /** 'tagged-send'; also 'atomic' and 'fetching-atomic', which then change the receive that it matches. 64 bits. */
+  readonly tag?: number | bigint;
+  /** 'atomic', 'fetching-atomic': what is done, and to elements of which type; the operands are the data. */
+  readonly atomicOp?: AtomicOpName;
+  readonly atomicType?: AtomicTypeName;
+  /** 'fetching-atomic': what is compared with, for operations that compare. */
+  readonly comparand?: Segment;
+  /** 'fetching-atomic': where goes what was there. */
+  readonly result?: Segment;
+  /** Completes when the data can be seen at the peer. */
+  readonly deliveryComplete?: boolean;
+  /** Completes when a receive of the peer has taken the message. */
+  readonly matchComplete?: boolean;
   /** 'send': a key of the peer's that is to end with it. */
   readonly invalidate?: bigint;
   /** The peer's program is to be woken. */
@@ -57,7 +71,26 @@ export interface WorkRequest {
   readonly qpn?: number;
 }
 
-export interface ReceiveRequest {
+/** What receives of matching queue pairs can say beside where the data goes. */
+export interface ReceiveSelection {
+  /** Takes tagged messages whose tag is this, but for the bits in `ignore`; 64 bits. Without it, untagged ones. */
+  readonly tag?: number | bigint;
+  readonly ignore?: number | bigint;
+  /** Only from senders with this identity, over this path, for this job. */
+  readonly sourceId?: number;
+  readonly from?: AddressHandle;
+  readonly jobId?: number;
+}
+
+export interface ReceiveRequest extends ReceiveSelection {
+  /** Takes message after message, until fewer bytes than this are left. */
+  readonly multi?: number;
+  /** Instead of receiving: 'peek' looks at what waits, 'cancel' calls the receive with the same `id` back. */
+  readonly operation?: 'peek' | 'cancel';
+  /** 'peek': reserves what it finds; a receive with the same `id` and this takes it. */
+  readonly claim?: boolean;
+  /** 'peek', or with `claim`: the message is thrown away. */
+  readonly discard?: boolean;
   readonly id?: number | bigint;
   readonly region?: MemoryRegion;
   readonly offset?: number;

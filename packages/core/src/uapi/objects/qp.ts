@@ -27,7 +27,7 @@ export const QP = object({
       qpn: maybe(need.u32(6, 'number that peers use; chosen by the device when left out')),
       sourceId: maybe(need.u32(7, 'identity shown to peers; the number when left out')),
       sgidIndex: maybe(need.u32(8, 'address entry, and so the protocol; the first when left out')),
-      flags: maybe(need.flags(9, 'how it behaves', { ORDERED: 1, SIGNAL_ALL: 2, IDEMPOTENT: 4 })),
+      flags: maybe(need.flags(9, 'how it behaves', { ORDERED: 1, SIGNAL_ALL: 2, IDEMPOTENT: 4, MATCHING: 8 })),
       sendRing: maybe(need.struct(10, 'memory of the send ring', MEMORY)),
       sendEntries: maybe(need.u32(11, 'a power of two')),
       receiveRing: maybe(need.struct(12, 'memory of the receive ring', MEMORY)),
