@@ -4,7 +4,7 @@
  *   programs  cli
  *   hosts     node                      testing (the simulated host)
  *   assembly  catalog
- *   set-up    cm (on verbs and wire)
+ *   set-up    cm (on verbs and wire)  fabric (on verbs)
  *   API       verbs (user half)       soft (the driver of software devices)
  *   objects   device                  transports/* - cc
  *   contract  uapi                    engine, abi       wire
@@ -39,7 +39,8 @@ module.exports = {
     layer('soft', ['device', 'uapi', 'engine', 'abi', 'base']),
     layer('verbs', ['device', 'uapi', 'engine', 'abi', 'base']),
     layer('cm', ['verbs', 'engine', 'wire', 'base']),
-    layer('testing', ['verbs', 'soft', 'device', 'uapi', 'engine', 'wire', 'abi', 'base']),
+    layer('fabric', ['verbs', 'uapi', 'engine', 'abi', 'base']),
+    layer('testing', ['fabric', 'verbs', 'soft', 'device', 'uapi', 'engine', 'wire', 'abi', 'base']),
     {
       name: 'catalog-alone',
       severity: 'error',
@@ -64,7 +65,14 @@ module.exports = {
       name: 'core-below-all',
       severity: 'error',
       from: { path: `${core}/` },
-      to: { path: '^packages/(node|cli)/|^(testing|bench|fuzz|interop|tools)/' },
+      to: { path: '^packages/(node|cli)/|^(testing|bench|fuzz|interop|conformance|tools)/' },
+    },
+    {
+      name: 'conformance-apart',
+      severity: 'error',
+      comment: 'the tester knows packets and addresses; of the engine under test only the endpoint program knows anything',
+      from: { path: '^conformance/(rules|tester)/' },
+      to: { path: '^packages/core/src/(transports|soft|verbs|device)/|^conformance/endpoint/' },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: {
     alias: [
       {
-        find: /^@verbena\/core\/(wire|testing|uapi|abi|cm)$/,
+        find: /^@verbena\/core\/(wire|testing|uapi|abi|cm|fabric)$/,
         replacement: `${source('./packages/core/src/')}$1/index.ts`,
       },
       { find: /^@verbena\/core$/, replacement: source('./packages/core/src/index.ts') },
@@ -20,6 +20,7 @@ export default defineConfig({
       'testing/**/*.test.ts',
       'fuzz/**/*.test.ts',
       'interop/linux/*.test.ts',
+      'conformance/*.test.ts',
       'interop/linux/peers/*.test.ts',
       'tools/**/*.test.ts',
     ],

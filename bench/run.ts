@@ -24,9 +24,15 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   live: {
     file: 'live/live.js',
     node: [],
-    text: 'two processes on loopback, UET and RoCEv2, beside libfabric where it is installed',
+    text: 'two processes on loopback, UET and RoCEv2, beside libfabric where it is installed; --secured: UET beside itself, protected',
+  },
+  matching: {
+    file: 'micro/matching.js',
+    node: [],
+    text: 'receives and messages that wait: finding one among 10,000, against a plain list',
   },
   control: { file: 'control/control.js', node: [], text: 'the control path in each form; memory of many objects' },
+  seal: { file: 'micro/seal.js', node: [], text: 'protecting a packet (TSS): ns by size, and where they go' },
   raw: { file: 'live/raw.js', node: [], text: 'bare UDP and bare system calls: what the machine allows' },
 };
 

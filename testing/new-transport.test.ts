@@ -186,6 +186,7 @@ function bundleCommand(): void {
     ['@verbena/core/uapi', 'core/src/uapi/index.ts'],
     ['@verbena/core/abi', 'core/src/abi/index.ts'],
     ['@verbena/core/cm', 'core/src/cm/index.ts'],
+    ['@verbena/core/fabric', 'core/src/fabric/index.ts'],
     ['@verbena/core', 'core/src/index.ts'],
     ['@verbena/node/daemon', 'node/src/daemon/index.ts'],
     ['@verbena/node', 'node/src/index.ts'],

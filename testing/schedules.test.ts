@@ -8,25 +8,30 @@ const REGRESSIONS: readonly Regression[] = JSON.parse(
 );
 const FROM = Number(process.env.SEED ?? 1);
 
-describe.each([...SCHEDULE_PLANS])('random schedules of $transport.name $options.kind', ({ transport, options }) => {
-  for (const { seed, what } of REGRESSIONS.filter(
-    (one) => one.transport === transport.name && (one.kind ?? 'RU') === options.kind,
-  )) {
-    it(`seed ${seed}, which once failed: ${what}`, () => {
-      runSchedule(transport, seed, options);
-    });
-  }
-
-  it(`come out right from seed ${FROM} on`, () => {
-    const report = runSchedules(transport, { ...options, from: FROM, count: 300 });
-    expect(report.failures.map(({ text }) => text)).toEqual([]);
-    expect(report.operations).toBeGreaterThan(2000);
-    expect(report.failedRequests).toBeLessThan(report.operations / 4);
-  });
-
-  it('are the same, packet for packet, when run again', () => {
-    for (let seed = FROM; seed < FROM + 20; seed++) {
-      expect(runSchedule(transport, seed, options)).toEqual(runSchedule(transport, seed, options));
+describe.each([...SCHEDULE_PLANS])(
+  'random schedules of $transport.name $mode $security',
+  ({ transport, mode, security, options }) => {
+    const isClear = security === 'clear';
+    for (const one of REGRESSIONS) {
+      if (one.transport !== transport.name || (one.security ?? 'clear') !== security) continue;
+      if (one.mode !== undefined && one.mode !== mode) continue;
+      it(`seed ${one.seed}, which once failed: ${one.what}`, () => {
+        runSchedule(transport, one.seed, options);
+      });
     }
-  });
-});
+
+    it(`come out right from seed ${FROM} on (R191)`, () => {
+      const report = runSchedules(transport, { ...options, from: FROM, count: isClear ? 150 : 10 });
+      expect(report.failures.map(({ text }) => text)).toEqual([]);
+      expect(report.operations).toBeGreaterThan(isClear ? 1000 : 50);
+      // a server that does not know a client yet cannot write first, and clients do not reach each other
+      if (!security.startsWith('server')) expect(report.failedRequests).toBeLessThan(report.operations / 4);
+    });
+
+    it.runIf(isClear || mode === 'rod')('are the same, packet for packet, when run again', () => {
+      for (let seed = FROM; seed < FROM + (isClear ? 10 : 2); seed++) {
+        expect(runSchedule(transport, seed, options)).toEqual(runSchedule(transport, seed, options));
+      }
+    });
+  },
+);

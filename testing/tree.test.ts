@@ -49,7 +49,16 @@ describe('the tree', () => {
 
   it('publishes the user library, and beside it only what other libraries and tests build on (R062)', () => {
     const { exports } = JSON.parse(text('packages/core/package.json')) as { exports: Record<string, unknown> };
-    expect(Object.keys(exports).sort()).toEqual(['.', './abi', './cm', './include/*', './testing', './uapi', './wire']);
+    expect(Object.keys(exports).sort()).toEqual([
+      '.',
+      './abi',
+      './cm',
+      './fabric',
+      './include/*',
+      './testing',
+      './uapi',
+      './wire',
+    ]);
   });
 
   it('has a page, a conformance test and a dissector for every transport (R225)', () => {

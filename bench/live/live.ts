@@ -4,6 +4,7 @@
  * compare; figures of different runs do not.
  *
  *   npm run bench -- live [--rounds 5] [--seconds 1] [--json]
+ *   npm run bench -- live --secured    UET beside itself with protected packets
  */
 import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { openDevice } from '@verbena/node';
 import { libfabricVersion, type PeerResult, PROVIDERS, pingpong } from './peers.ts';
 import { PROTOCOLS, runPerf, TESTS, type Test, value } from './perf-run.ts';
+import { compareSecured } from './secured.ts';
 import { median, spread } from './statistics.ts';
 
 const { values } = parseArgs({
@@ -18,9 +20,14 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
+    secured: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
+if (values.secured) {
+  await compareSecured(rounds, values.seconds!, values.json!);
+  process.exit();
+}
 const peerValue = (test: Test, row: PeerResult): number =>
   test.unit === 'GB/s' ? row.bytes_per_s / 1e9 : row.latency_us;
 

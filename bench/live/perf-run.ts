@@ -57,6 +57,8 @@ export interface RunOptions {
   readonly sockets?: readonly [server: string, client: string];
   /** Default `uet`. */
   readonly transport?: Protocol;
+  /** Key file: packets are protected. */
+  readonly keys?: string;
 }
 
 /** What the project's devices speak, in the order of the table. */
@@ -71,9 +73,12 @@ export type Protocol = (typeof PROTOCOLS)[number];
 export async function runPerf(
   test: Test,
   seconds: string,
-  { sockets, transport = 'uet' }: RunOptions = {},
+  { sockets, transport = 'uet', keys }: RunOptions = {},
 ): Promise<PerfRow> {
-  const duration = ['-D', seconds, ...(transport === 'uet' ? [] : ['--transport', transport])];
+  const duration = [
+    ...['-D', seconds, ...(transport === 'uet' ? [] : ['--transport', transport])],
+    ...(keys === undefined ? [] : ['--keys', keys]),
+  ];
   const server = start(
     process.execPath,
     [command, 'perf', ...test.perf, ...duration, '--listen', '127.0.0.1', '--json'],

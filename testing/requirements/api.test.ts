@@ -5,6 +5,7 @@
  */
 import * as core from '@verbena/core';
 import * as cm from '@verbena/core/cm';
+import * as fabric from '@verbena/core/fabric';
 import * as node from '@verbena/node';
 import { describe, expect, it } from 'vitest';
 
@@ -30,6 +31,7 @@ function namesOf(library: Readonly<Record<string, unknown>>): string[] {
 describe.each([
   ['@verbena/core', 'core.txt', core],
   ['@verbena/core/cm', 'cm.txt', cm],
+  ['@verbena/core/fabric', 'fabric.txt', fabric],
   ['@verbena/node', 'node.txt', node],
 ])('the names of %s', (_, file, library) => {
   it('are those that were published: none is gone, and a new one is written down (R173)', async () => {

@@ -4,8 +4,22 @@ import { jsonLines, verbena } from './process-rig.testdata.ts';
 import { createProgram } from './program.ts';
 
 const COMMANDS = [
-  ...['demo', 'perf', 'pingpong', 'stand-in', 'serve', 'cp', 'decode', 'devices', 'devinfo', 'doctor', 'explain', 'up'],
-  ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'monitor', 'capture'],
+  ...[
+    'demo',
+    'perf',
+    'pingpong',
+    'stand-in',
+    'serve',
+    'cp',
+    'decode',
+    'devices',
+    'devinfo',
+    'doctor',
+    'explain',
+    'keys',
+    'up',
+  ],
+  ...['dev', 'link', 'resource', 'statistic', 'system', 'job', 'secdom', 'monitor', 'capture'],
 ];
 
 describe('the command', () => {

@@ -10,11 +10,13 @@ import { addDevinfo } from './commands/devinfo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExplain } from './commands/explain.ts';
 import { addJob } from './commands/job.ts';
+import { addKeys } from './commands/keys.ts';
 import { addLink } from './commands/link.ts';
 import { addMonitor } from './commands/monitor.ts';
 import { addPerf } from './commands/perf.ts';
 import { addPingpong } from './commands/pingpong.ts';
 import { addResource } from './commands/resource.ts';
+import { addSecdom } from './commands/secdom.ts';
 import { addServe } from './commands/serve.ts';
 import { addStandIn } from './commands/stand-in.ts';
 import { addStatistic } from './commands/statistic.ts';
@@ -72,6 +74,7 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addDevinfo,
   addDoctor,
   addExplain,
+  addKeys,
   addUp,
   addDev,
   addLink,
@@ -79,6 +82,7 @@ const COMMANDS: readonly ((program: Command, setStatus: (status: number) => void
   addStatistic,
   addSystem,
   addJob,
+  addSecdom,
   addMonitor,
   addCapture,
 ];

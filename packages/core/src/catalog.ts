@@ -11,3 +11,9 @@ export const TRANSPORTS: readonly Transport[] = [uet, roce, loop];
 
 /** Looks a transport up by its name. */
 export const findTransport = (name: string): Transport | undefined => TRANSPORTS.find((one) => one.name === name);
+
+/** The transport that an address entry of this type chooses, in the form that it has there. */
+export const transportOfAddress = (type: string): Transport | undefined =>
+  TRANSPORTS.flatMap((one) => one.overIp ?? [])
+    .concat(TRANSPORTS)
+    .find(({ attributes }) => attributes.addressType === type);

@@ -1,5 +1,5 @@
 /** Where a capture goes: a file, or standard output for another program. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
 import { BadInput, fileError, systemCode } from '../failure.ts';
 
 export class CaptureTarget {
@@ -8,11 +8,12 @@ export class CaptureTarget {
   readonly #file: number;
 
   /**
+   * @param isPrivate - nobody else may read the file
    * @param path - a file, `-` for standard output; without it standard output, unless that is a terminal
    * @throws BadInput standard output is a terminal
    * @throws VerbsError the file cannot be written
    */
-  constructor(path: string | undefined) {
+  constructor(path: string | undefined, isPrivate = false) {
     this.isOutput = path === undefined || path === '-';
     this.#path = path ?? '-';
     if (this.isOutput) {
@@ -21,7 +22,8 @@ export class CaptureTarget {
       return;
     }
     try {
-      this.#file = openSync(this.#path, 'w');
+      this.#file = openSync(this.#path, 'w', isPrivate ? 0o600 : 0o666);
+      if (isPrivate) fchmodSync(this.#file, 0o600); // it may have been there
     } catch (thrown) {
       throw fileError('capture', this.#path, thrown);
     }

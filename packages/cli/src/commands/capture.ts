@@ -18,6 +18,7 @@ interface CaptureCommandOptions extends JsonOption {
   readonly count?: number;
   readonly seconds?: number;
   readonly limit?: number;
+  readonly decrypt?: boolean;
   readonly socket?: string;
 }
 
@@ -34,6 +35,7 @@ export function addCapture(program: Command): Command {
       'end before the capture is longer (default: 256 MiB for a file)',
       byteCount(256, 2 ** 50),
     )
+    .option('--decrypt', 'packets of secure domains in the clear, with the keys of the daemon')
     .option('-s, --socket <path>', "the daemon's socket; VERBENA_SOCKET, or the usual one, when left out")
     .addHelpText(
       'after',
@@ -43,7 +45,8 @@ Example:
   verbena capture --count 100 | verbena decode - --summary
   verbena capture uet0 | wireshark -k -i -
 
-It shows data of all programs on the device, so it needs the administrative right. A device of one's own is captured by
+It shows data of all programs on the device, so it needs the administrative right. With --decrypt that of
+secure domains is in the clear, and the file is for its owner alone. A device of one's own is captured by
 \`--capture FILE\` of perf, pingpong, cp and serve.`,
     )
     .action(capture);
@@ -53,9 +56,11 @@ async function capture(name: string | undefined, options: CaptureCommandOptions)
   const management = Management.connect(options.socket, NO_DAEMON);
   try {
     const device = name ?? onlyDevice(management);
-    const { wake } = management.call(CAPTURE, CAPTURE.methods.START, { device });
+    const { wake } = management.call(CAPTURE, CAPTURE.methods.START, {
+      ...{ device, decrypt: options.decrypt ? 1 : undefined },
+    });
     // a file that is there is not touched before it is clear that there will be a capture
-    const target = new CaptureTarget(options.output);
+    const target = new CaptureTarget(options.output, options.decrypt === true);
     try {
       await record(management, wake, device, target, options);
     } finally {

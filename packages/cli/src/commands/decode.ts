@@ -1,10 +1,12 @@
 /** `verbena decode FILE`: packets in plain words. */
 import { readFile } from 'node:fs/promises';
+import { UET_IP_PROTOCOL } from '@verbena/core/wire';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type JsonOption, outputFor } from '../command-runner.ts';
 import { type Frame, framesOf, STARTS, type Start } from '../decode/frame-source.ts';
 import { summarize } from '../decode/packet-summary.ts';
 import { packetDocument, remarkText, timeText, treeLines } from '../decode/packet-tree.ts';
+import { SealedPackets } from '../decode/sealed-packets.ts';
 import { fileError } from '../failure.ts';
 import { oneOf, wholeNumber } from '../option-values.ts';
 import { countText } from '../print/units.ts';
@@ -14,7 +16,9 @@ interface DecodeOptions extends JsonOption {
   readonly frame?: Range;
   readonly summary?: boolean;
   readonly port?: number;
+  readonly ipProtocol?: number;
   readonly transport: Carried;
+  readonly keys?: string;
 }
 
 type Carried = keyof typeof PORTS;
@@ -37,12 +41,18 @@ export function addDecode(program: Command, setStatus: (status: number) => void)
     .addOption(
       new Option('--transport <name>', 'which of them that port carries').choices(Object.keys(PORTS)).default('uet'),
     )
+    .option('--ip-protocol <number>', 'IP protocol that is UET without UDP, besides 253', wholeNumber(146, 254))
+    .option(
+      '--keys <file>',
+      'open protected packets with the keys of a file; without, they show domain and counter only',
+    )
     .addHelpText(
       'after',
       `
 Example:
   verbena decode verbena-demo.pcapng --summary
   verbena decode verbena-demo.pcapng --frame 3
+  verbena decode secured.pcapng --keys keys.json   packets of a secure domain, opened
   verbena decode rxe.pcap --json                   RoCEv2, with the connection manager's messages
   echo '10 c4 00 00 00 00 00 01 12 34 00 00' | verbena decode -
 
@@ -55,17 +65,21 @@ async function decode(path: string, options: DecodeOptions, setStatus: (status: 
   const output = outputFor(options);
   const file = await read(path);
   const { option, port } = PORTS[options.transport];
-  const ports = options.port === undefined ? {} : { [option]: [port, options.port] };
+  const sealed = new SealedPackets(options.keys);
+  const ports = {
+    ...(options.port === undefined ? {} : { [option]: [port, options.port] }),
+    ...(options.ipProtocol === undefined ? {} : { ipProtocols: [UET_IP_PROTOCOL, options.ipProtocol] }),
+  };
   const [first, last] = options.frame ?? [1, Number.POSITIVE_INFINITY];
   let shown = 0;
   let bad = 0;
-  for (const frame of framesOf(file, options.as, ports)) {
+  for (const frame of framesOf(file, options.as, { ...ports, open: sealed.open })) {
     if (frame.number < first) continue;
     if (frame.number > last) break;
     const packet = frame.dissect();
     shown++;
     if (options.json) output.json(packetDocument(frame, packet));
-    else if (options.summary) output.text(summaryLine(frame, packet));
+    else if (options.summary) output.text(summaryLine(frame, packet, sealed.isAsked));
     else output.text(`${treeLines(frame, packet).join('\n')}\n`);
     if (packet.problems.length === 0) continue;
     bad++;
@@ -75,13 +89,15 @@ async function decode(path: string, options: DecodeOptions, setStatus: (status: 
     output.note(`there is no frame ${first === last ? first : `${first}-${last}`} in ${path}`);
     setStatus(1);
   }
+  if (sealed.isAsked) output.note(sealed.summary);
   if (bad === 0) return;
   if (bad > MAX_COMPLAINTS) output.note(`and ${bad - MAX_COMPLAINTS} more`);
   output.note(`${countText(bad, 'malformed packet')} of ${shown}`);
   setStatus(1);
 }
 
-function summaryLine(frame: Frame, packet: ReturnType<Frame['dissect']>): string {
+/** @param hasKeys - packets that stay encrypted say why */
+function summaryLine(frame: Frame, packet: ReturnType<Frame['dissect']>, hasKeys: boolean): string {
   const { source, destination, text } = summarize(packet);
   const time = timeText(frame.timestampNs).slice(11, -1);
   const route = source === '' ? '' : `${source} > ${destination}`;
@@ -92,6 +108,7 @@ function summaryLine(frame: Frame, packet: ReturnType<Frame['dissect']>): string
     route,
     text,
     problem === undefined ? '' : `! ${remarkText(problem)}`,
+    hasKeys ? (packet.notes.find(({ field }) => field === 'UET-TSS')?.text ?? '') : '',
   ];
   return words.filter((word) => word !== '').join('  ');
 }

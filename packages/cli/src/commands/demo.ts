@@ -6,7 +6,13 @@ import type { Command } from 'commander';
 import { type JsonOption, outputFor } from '../command-runner.ts';
 import { DEMO_OPERATIONS, DemoSide, joinSides, type OperationResult, runOperation } from '../demo/demo-operations.ts';
 import { chartLines } from '../demo/sequence-chart.ts';
-import { addDeviceOptions, addFaultOptions, type DeviceOptions, type FaultOptions } from '../device-options.ts';
+import {
+  addDeviceOptions,
+  addFaultOptions,
+  type DeviceOptions,
+  type FaultOptions,
+  sameOptions,
+} from '../device-options.ts';
 import { refusal } from '../failure.ts';
 import type { Output } from '../print/output.ts';
 import { tableText } from '../print/table.ts';
@@ -67,7 +73,7 @@ async function demo(asked: DemoOptions): Promise<void> {
       `\n${capture}: the traffic up to the first ${bytesText(CAPTURE_BYTES)}, for Wireshark or verbena decode`,
     );
     output.text(`finished in ${durationText((performance.now() - started) / 1e3)}. Next:\n`);
-    for (const line of nextSteps(capture, asked.transport)) output.text(line);
+    for (const line of nextSteps(capture, asked)) output.text(line);
   }
   output.json({ capture, ok });
   if (!ok)
@@ -154,10 +160,10 @@ function captureFile(): string {
 }
 
 /** Three commands to try, as they can be typed where this one was. */
-function nextSteps(capture: string, transport: string | undefined): string[] {
+function nextSteps(capture: string, options: DeviceOptions): string[] {
   // started by npm: the command is not on the search path
   const verbena = process.env.npm_command === undefined ? 'verbena' : 'npx verbena';
-  const same = transport === undefined ? '' : ` --transport ${transport}`;
+  const same = sameOptions(options);
   const steps: readonly (readonly [string, string])[] = [
     [`${verbena} decode ${capture} --frame 1-3`, 'each field of the first packets'],
     [`${verbena} perf write-bw --loopback${same}`, 'how fast this machine is without loss'],

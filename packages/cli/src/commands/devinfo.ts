@@ -25,7 +25,7 @@ export function addDevinfo(program: Command, setStatus: (status: number) => void
     .description('show the attributes of devices')
     .option(
       '-d, --device <device>',
-      'only this one: a name that `verbena devices` lists, or NAME=ADDRESS[,type=TRANSPORT]',
+      'only this one: a name that `verbena devices` lists, or NAME=ADDRESS[,type=TRANSPORT][,encapsulation=udp|ip]',
     )
     .addOption(transportOption('protocol of the devices'))
     .option('-l, --list', 'names only')

@@ -19,15 +19,29 @@ const KEYS = [
 
 describe('perf', () => {
   it.each(PERF_TESTS.map(({ name }) => name))('%s in one process: fixed keys, verified data', async (name) => {
-    const words = ['perf', name, '--loopback', '-s', '5000', '-n', '200', '--warmup', '20', '--json', '--seed', '9'];
+    const size = name.startsWith('atomic') ? 8 : 5000;
+    const words = [
+      'perf',
+      name,
+      '--loopback',
+      '-s',
+      String(size),
+      '-n',
+      '200',
+      '--warmup',
+      '20',
+      '--json',
+      '--seed',
+      '9',
+    ];
     const { status, stdout, stderr } = await verbena(words);
     expect(stderr).toBe('');
     expect(status).toBe(0);
     const [result] = jsonLines(stdout);
     expect(Object.keys(result!)).toEqual(KEYS);
-    expect(result).toMatchObject({ test: name, transport: 'uet', size_bytes: 5000, iterations: 200, seed: 9 });
+    expect(result).toMatchObject({ test: name, transport: 'uet', size_bytes: size, iterations: 200, seed: 9 });
     const latency = result!.latency_us as Record<string, number> | null;
-    if (name.endsWith('bw')) expect(latency).toBeNull();
+    if (!name.endsWith('lat')) expect(latency).toBeNull();
     else {
       expect(Object.keys(latency!)).toEqual(['min', 'p50', 'p90', 'p99', 'p999', 'max']);
       expect(latency!.min).toBeGreaterThan(0);
@@ -42,28 +56,31 @@ describe('perf', () => {
     expect(stdout).toMatch(/\n 64 +100 +[\d.]+ +[\d.]+ +[\d.]+\n-{87}\n data verified/);
   });
 
-  it.each([['write-bw'], ['send-lat'], ['read-bw']])('%s between two processes', async (name) => {
-    const host = `127.0.2.${1 + PERF_TESTS.findIndex((test) => test.name === name)}`;
-    const server = await RunningCommand.server(['perf', name, '--listen', host]);
-    const client = await verbena([
-      'perf',
-      name,
-      host,
-      '-n',
-      '100',
-      '-s',
-      '3000',
-      '--warmup',
-      '10',
-      '--json',
-      '--drop',
-      '1%',
-    ]);
-    expect(client.stderr).toBe('');
-    expect(client.status).toBe(0);
-    expect(jsonLines(client.stdout)).toHaveLength(1);
-    expect((await server.ended).status).toBe(0);
-  });
+  it.each([['write-bw'], ['send-lat'], ['read-bw'], ['tagged-bw'], ['tagged-lat'], ['atomic-rate']])(
+    '%s between two processes',
+    async (name) => {
+      const host = `127.0.2.${1 + PERF_TESTS.findIndex((test) => test.name === name)}`;
+      const server = await RunningCommand.server(['perf', name, '--listen', host]);
+      const client = await verbena([
+        'perf',
+        name,
+        host,
+        '-n',
+        '100',
+        '-s',
+        name.startsWith('atomic') ? '8' : '3000',
+        '--warmup',
+        '10',
+        '--json',
+        '--drop',
+        '1%',
+      ]);
+      expect(client.stderr).toBe('');
+      expect(client.status).toBe(0);
+      expect(jsonLines(client.stdout)).toHaveLength(1);
+      expect((await server.ended).status).toBe(0);
+    },
+  );
 
   it('works with node:dgram and in a worker', async () => {
     const words = ['perf', 'write-bw', '--loopback', '-n', '50', '-s', '10000', '--warmup', '5', '--json'];
@@ -92,6 +109,8 @@ describe('perf', () => {
     [['perf', 'write-bw', 'h', '--listen', 'x'], /--listen/],
     [['perf', 'write-bw', '-s', '0'], /bytes/],
     [['perf', 'write-bw', '-a', '-s', '4'], /cannot be used with/],
+    [['perf', 'atomic-lat', '--loopback', '-s', '16'], /no other size/],
+    [['perf', 'atomic-rate', '--loopback', '-a'], /no other size/],
   ])('%j is bad input', async (words, message) => {
     const { status, stderr } = await verbena(words);
     expect(status).toBe(2);

@@ -1,12 +1,18 @@
 /** `verbena perf TEST [HOST]`: bandwidth and latency, as perftest measures them. */
 import { type Command, Option } from 'commander';
 import { interruptible, type JsonOption, outputFor, stopped } from '../command-runner.ts';
-import { addDeviceOptions, addFaultOptions, type DeviceOptions, type FaultOptions } from '../device-options.ts';
+import {
+  addDeviceOptions,
+  addFaultOptions,
+  type DeviceOptions,
+  type FaultOptions,
+  sameOptions,
+} from '../device-options.ts';
 import { BadInput } from '../failure.ts';
 import { byteCount, seconds, wholeNumber } from '../option-values.ts';
+import type { Lane } from '../perf/lane.ts';
 import type { SizeResult } from '../perf/measure-size.ts';
 import { PerfClient } from '../perf/perf-client.ts';
-import type { PerfLane } from '../perf/perf-lane.ts';
 import { measureLoopback } from '../perf/perf-loopback.ts';
 import { MAX_DEPTH, MAX_SIZE } from '../perf/perf-messages.ts';
 import {
@@ -19,7 +25,7 @@ import {
   rowLine,
 } from '../perf/perf-report.ts';
 import { PerfServer } from '../perf/perf-server.ts';
-import { ALL_SIZES, PERF_TESTS, type PerfPlan, perfTest } from '../perf/perf-tests.ts';
+import { ALL_SIZES, ATOMIC_BYTES, PERF_TESTS, type PerfPlan, perfTest } from '../perf/perf-tests.ts';
 import type { Output } from '../print/output.ts';
 import { DEFAULT_PORT } from '../session/carrier.ts';
 import { Endpoint, gidText } from '../session/endpoint.ts';
@@ -72,8 +78,9 @@ Example:
   verbena perf read-lat                           server; in another terminal:
   verbena perf read-lat 127.0.0.1 -a
 
-Latency is one way for writes and sends (half a ping-pong), and the whole round trip for reads. MB are 2^20 bytes.
-Write latency looks at the last byte of the message in memory. CPU time counts both sides.`,
+Latency is one way for writes and sends (half a ping-pong), and the whole round trip for reads and atomics. MB are 2^20
+bytes. Write latency looks at the last byte of the message in memory. CPU time counts both sides. Tests of tagged messages
+and atomics go through the fabric API, all others through verbs.`,
     )
     .action(perf);
   return addFaultOptions(addDeviceOptions(command));
@@ -88,6 +95,9 @@ async function perf(name: string, host: string | undefined, options: PerfOptions
     throw new BadInput('--loopback needs no host', `verbena perf ${name} --loopback`);
   if (host !== undefined && options.listen !== undefined)
     throw new BadInput('--listen is for the server, which has no host argument');
+  if (test.operation === 'atomic' && (options.all || (options.size ?? ATOMIC_BYTES) !== ATOMIC_BYTES)) {
+    throw new BadInput(`${name} adds to one word of ${ATOMIC_BYTES} bytes, and has no other size`);
+  }
   const output = outputFor(options);
   const sizes = options.all ? ALL_SIZES : [options.size ?? test.size];
   const plan: PerfPlan = {
@@ -174,7 +184,7 @@ async function serve(plan: PerfPlan, options: PerfOptions, output: Output): Prom
         server.listen().catch(reject);
         output.text(`\n${STARS}\n* Waiting for client to connect... *\n${STARS}`);
         output.text(
-          ` verbena perf ${plan.test.name} ${address}${port === DEFAULT_PORT ? '' : ` --port ${port}`}${options.transport === undefined ? '' : ` --transport ${options.transport}`}`,
+          ` verbena perf ${plan.test.name} ${address}${port === DEFAULT_PORT ? '' : ` --port ${port}`}${sameOptions(options)}`,
         );
         output.json({ listening: address, port });
         void stopped(signal).then(() => (options.keep ? resolve() : reject(signal.reason)));
@@ -200,15 +210,15 @@ class Table {
     this.#output = output;
   }
 
-  begin(lane: PerfLane, remote: LaneFacts): void {
+  begin(lane: Lane, remote: LaneFacts): void {
     if (this.#begun) return;
     this.#begun = true;
     const { device, transport, style, payloadMtu, gid } = this.#endpoint;
     const facts = {
       device: device.name,
       transport,
-      connection: lane.qp.type,
-      delivery: lane.link.delivery,
+      connection: lane.connection,
+      delivery: lane.delivery,
       exchange: EXCHANGES[style] ?? transport.toUpperCase(),
       level: device.level,
       payloadMtu,

@@ -3,9 +3,15 @@ import type { Command } from 'commander';
 import { interruptible, type JsonOption, outputFor, stopped } from '../command-runner.ts';
 import { type CopyReport, CopyServer } from '../copy/copy-server.ts';
 import { ServedFolder } from '../copy/served-folder.ts';
-import { addDeviceOptions, addFaultOptions, type DeviceOptions, type FaultOptions } from '../device-options.ts';
+import {
+  addDeviceOptions,
+  addFaultOptions,
+  type DeviceOptions,
+  type FaultOptions,
+  sameOptions,
+} from '../device-options.ts';
 import { bytesText, durationText, rateText } from '../print/units.ts';
-import { PORT_NAMES } from '../session/carrier.ts';
+import { placeText } from '../session/carrier.ts';
 import { Endpoint } from '../session/endpoint.ts';
 import { resolveHost } from '../session/local-address.ts';
 
@@ -42,9 +48,9 @@ async function serve(dir: string, options: ServeOptions): Promise<void> {
         output.json(report);
       });
       await server.listen();
-      const same = options.transport === undefined ? '' : ` --transport ${options.transport}`;
+      const same = sameOptions(options);
       output.text(
-        `serving ${folder.root} on ${address}, ${PORT_NAMES[endpoint.style]} ${port} (${folder.isWritable ? 'writable' : 'read-only'})`,
+        `serving ${folder.root} on ${address}, ${placeText(endpoint)} (${folder.isWritable ? 'writable' : 'read-only'})`,
       );
       output.text(`try: verbena cp ${address.includes(':') ? `[${address}]` : address}:FILE .${same}    Ctrl-C stops`);
       output.json({ listening: address, port, root: folder.root, writable: folder.isWritable });

@@ -6,6 +6,7 @@ it.each([
   ['host:file', { host: 'host', path: 'file' }],
   ['127.0.0.1:a/b:c', { host: '127.0.0.1', path: 'a/b:c' }],
   ['[::1]:file', { host: '::1', path: 'file' }],
+  ['[fe80::1%eth0]:a:b', { host: 'fe80::1%eth0', path: 'a:b' }],
   ['host:', { host: 'host', path: '' }],
   ['file', undefined],
   ['./a:b', undefined],

@@ -11,6 +11,6 @@ export function parseRemotePath(text: string): RemotePath | undefined {
   if (/^(?=[0-9a-fA-F:]*::)[0-9a-fA-F]{0,4}:/.test(text)) {
     throw new BadInput(`'${text}' looks like an IPv6 address without brackets`, '[ADDRESS]:PATH, such as [::1]:file');
   }
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:/[\]]+):(.*)$/s.exec(text);
+  const match = /^(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:/[\]]+):(.*)$/s.exec(text);
   return match === null ? undefined : { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), path: match[2]! };
 }

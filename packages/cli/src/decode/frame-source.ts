@@ -33,6 +33,7 @@ export interface Frame {
 /**
  * The frames of a file.
  *
+ * @param options - with `open` protected packets are opened in the bytes of the frame
  * @param as - where packets begin; captures know it, for text it is guessed
  * @throws BadInput when the file is neither a capture nor text · VerbsError when a capture is damaged
  */

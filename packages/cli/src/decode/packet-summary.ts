@@ -17,9 +17,11 @@ export function summarize(packet: Dissected): PacketSummary {
   const pds = packet.layers.find((layer) => layer.protocol === 'UET-PDS');
   const ses = packet.layers.find((layer) => layer.header.startsWith('SES'));
   const type = pds === undefined ? '' : textOf(pds, 'type');
+  const tss = packet.layers.find((layer) => layer.header.startsWith('UET security'));
   const bth = packet.layers.find((layer) => layer.header === 'BTH');
   const other = bth === undefined ? [packet.protocols.at(-1) ?? 'unknown'] : roceWords(packet, bth);
-  const words = pds === undefined ? other : pdsWords(pds, type);
+  const words = pds !== undefined ? pdsWords(pds, type) : tss === undefined ? other : ['UET-TSS'];
+  if (tss !== undefined) words.push(securityWords(tss, pds !== undefined));
   if (ses !== undefined) words.push(sesWords(ses));
   if (packet.payloadLength > 0) words.push(`+${packet.payloadLength} B`);
   return {
@@ -30,6 +32,15 @@ export function summarize(packet: Dissected): PacketSummary {
       pds !== undefined && numberOf(pds, 'retx') === 1 && !type.startsWith('ACK') && !type.startsWith('NACK'),
     isRequest: bth === undefined ? type.endsWith('_REQ') : isRoceRequest(bth),
   };
+}
+
+/** What stands in front of the ciphertext; of an opened packet the domain is enough. */
+function securityWords(tss: Layer, isOpen: boolean): string {
+  const domain = `0x${(numberOf(tss, 'sdi') ?? 0).toString(16)}`;
+  if (isOpen) return `[domain ${domain}]`;
+  const counter = (numberOf(tss, 'counterHi') ?? 0) * 2 ** 32 + (numberOf(tss, 'counterLo') ?? 0);
+  const source = fieldOf(tss, 'ssi') === undefined ? '' : ` ssi ${textOf(tss, 'ssi')}`;
+  return `domain ${domain}${source} an ${textOf(tss, 'an')} epoch ${textOf(tss, 'epoch')} tsc ${counter}`;
 }
 
 function pdsWords(pds: Layer, type: string): string[] {

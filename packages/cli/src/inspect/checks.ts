@@ -31,8 +31,18 @@ export async function runChecks(port: number): Promise<Check[]> {
     await checkDevice('second address', '127.0.0.2', 'warn'),
     await checkDevice('IPv6 loopback', '::1', 'warn'),
     checkSharedMemory(),
-    ok('privileges', `user ${process.getuid?.() ?? '?'}, none needed`),
+    ok('privileges', `user ${process.getuid?.() ?? '?'}, none needed; --encapsulation ip: ${rawSockets()}`),
   ];
+}
+
+/** Whether this process has the right to raw sockets, bit 13 of its capabilities. */
+function rawSockets(): string {
+  try {
+    const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+    return ((BigInt(`0x${mask}`) >> 13n) & 1n) === 1n ? 'allowed' : 'needs CAP_NET_RAW';
+  } catch {
+    return 'Linux only';
+  }
 }
 
 function checkNode(): Check {

@@ -29,8 +29,9 @@ export function devinfoLines(device: FoundDevice, isVerbose: boolean): string[] 
     lines.push(
       portField('max_msg_sz', `0x${port.maxMessageBytes.toString(16)}`),
       portField('gid_tbl_len', port.gids.length),
-      portField('udp_port', port.udpPort),
+      portField('udp_port', port.udpPort === 0 ? 'none' : port.udpPort),
       portField('io_level', device.level),
+      portField('traffic_class', TRAFFIC_CLASSES[device.level] ?? 'not used'),
       ...port.gids.map(({ index, gid, type }) => `\t\t\tGID[${String(index).padStart(3)}]:\t\t${mapped(gid)}, ${type}`),
     );
   }
@@ -100,6 +101,12 @@ function mapped(gid: string): string {
   return gid.includes(':') ? gid : `::ffff:${gid}`;
 }
 
+/** What each I/O level makes of DSCP and ECN. */
+const TRAFFIC_CLASSES: Readonly<Record<string, string>> = {
+  gso: 'DSCP and ECN are set, and marks are read',
+  batch: 'DSCP and ECN are set, and marks are read',
+  dgram: "neither DSCP nor ECN: Node's own sockets have no call for them",
+};
 /** What verbs tools call the protocols that they know, with their number. */
 const TRANSPORT_TYPES: Readonly<Record<string, string>> = { roce: 'InfiniBand (0)' };
 const ATOMIC_CAPS = { NONE: 0, HCA: 1, GLOB: 2 } as const;

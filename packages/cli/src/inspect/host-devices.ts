@@ -12,6 +12,7 @@ export interface DeviceSpec {
   readonly address: string;
   /** Name of its protocol; default: uet. */
   readonly type?: string | undefined;
+  readonly encapsulation?: 'udp' | 'ip' | undefined;
 }
 
 /** A device that was opened for a moment, to ask it what it is. */
@@ -23,18 +24,21 @@ export interface FoundDevice extends DeviceSpec {
   readonly port: PortAttributes;
 }
 
-/** Reads `uet0=127.0.0.1` or `roce0=127.0.0.2,type=roce`. */
+/** Reads `uet0=127.0.0.1`, `roce0=127.0.0.2,type=roce` or `uet0=::1,encapsulation=ip`. */
 export function parseDeviceSpec(text: string): DeviceSpec {
-  const match = /^([a-z][a-z0-9_-]{0,31})=([^,]+)(?:,type=([a-z0-9]+))?$/i.exec(text);
+  const match = /^([a-z][a-z0-9_-]{0,31})=([^,]+)(?:,type=([a-z0-9]+))?(?:,encapsulation=(udp|ip))?$/i.exec(text);
   const address = match?.[2]?.replace(/^\[(.*)\]$/, '$1');
   if (match === null || address === undefined || isIP(address) === 0) {
-    throw new BadInput(`'${text}' does not name a device`, 'NAME=ADDRESS[,type=TRANSPORT], such as uet0=127.0.0.1');
+    throw new BadInput(
+      `'${text}' does not name a device`,
+      'NAME=ADDRESS[,type=TRANSPORT][,encapsulation=udp|ip], such as uet0=127.0.0.1',
+    );
   }
-  const [, name, , type] = match;
+  const [, name, , type, encapsulation] = match;
   if (type !== undefined && findTransport(type) === undefined) {
     throw new BadInput(`there is no transport '${type}'`, TRANSPORTS.map((one) => one.name).join(', '));
   }
-  return { name: name!, address, type };
+  return { name: name!, address, type, encapsulation: encapsulation?.toLowerCase() as DeviceSpec['encapsulation'] };
 }
 
 /** The daemon's, where `VERBENA_SOCKET` names one; else one per address of this machine, loopback first. Link-local addresses need a zone and are left out. */
@@ -51,8 +55,12 @@ export function localDeviceSpecs(type?: string): DeviceSpec[] {
 }
 
 /** Opens a device, asks it, and closes it again. One that is in use is looked at on another port. */
-export async function inspectDevice({ name, address, type }: DeviceSpec): Promise<FoundDevice> {
-  const own = { name, address, ...(type === undefined ? {} : { transport: type }) };
+export async function inspectDevice({ name, address, type, encapsulation }: DeviceSpec): Promise<FoundDevice> {
+  const own = {
+    ...{ name, address },
+    ...(type === undefined ? {} : { transport: type }),
+    ...(encapsulation === undefined ? {} : { encapsulation }),
+  };
   const options = daemonSocket() === undefined ? own : { name };
   const device = await openDevice(options).catch((thrown: unknown) => {
     if (isVerbsError(thrown) && thrown.code === 'EADDRINUSE') return openDevice({ ...own, port: 0 });

@@ -17,6 +17,13 @@ export interface ManagementCommand {
   readonly verbs: Readonly<Record<string, (run: ManagementRun) => void | Promise<void>>>;
 }
 
+/** What finding a verb needs of a command. */
+interface Verbs<R> {
+  readonly name: string;
+  readonly usage: readonly string[];
+  readonly verbs: Readonly<Record<string, (run: R) => void | Promise<void>>>;
+}
+
 /** One run of a command. */
 export interface ManagementRun {
   readonly management: Management;
@@ -59,8 +66,11 @@ export function addManagementCommand(program: Command, command: ManagementComman
     });
 }
 
-/** @throws BadInput no verb, or several, begin with the word */
-export function verbOf({ name, verbs, usage }: ManagementCommand, word: string | undefined) {
+/** The verb of a word. @throws BadInput no verb, or several, begin with the word */
+export function verbOf<R = ManagementRun>(
+  { name, verbs, usage }: Verbs<R>,
+  word: string | undefined,
+): (run: R) => void | Promise<void> {
   const names = Object.keys(verbs);
   const found = word === undefined ? names.slice(0, 1) : names.filter((one) => one === word);
   const [verb, second] = found.length > 0 ? found : names.filter((one) => one.startsWith(word!));

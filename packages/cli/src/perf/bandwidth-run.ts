@@ -2,7 +2,7 @@
 
 import type { Run } from './measurement.ts';
 import type { PerfLane } from './perf-lane.ts';
-import type { PerfTest } from './perf-tests.ts';
+import type { VerbsTest } from './perf-tests.ts';
 import { checkBatch, type WorkTemplate } from './work-template.ts';
 
 export class BandwidthRun implements Run {
@@ -19,7 +19,7 @@ export class BandwidthRun implements Run {
   #windowStart = performance.now();
   #windowDone = 0;
 
-  constructor(test: PerfTest, lane: PerfLane, messages: number) {
+  constructor(test: VerbsTest, lane: PerfLane, messages: number) {
     this.#lane = lane;
     this.#wanted = messages;
     this.#isOneSided = test.operation !== 'send';

@@ -2,7 +2,7 @@
 import { CompletionOpcode } from '@verbena/core';
 import type { Run } from './measurement.ts';
 import type { PerfLane } from './perf-lane.ts';
-import type { PerfTest } from './perf-tests.ts';
+import type { VerbsTest } from './perf-tests.ts';
 import { fillReceives, nextMark, type ReceiveTemplate, repostReceive } from './responder.ts';
 import { checkBatch, type WorkTemplate } from './work-template.ts';
 
@@ -13,7 +13,7 @@ import { checkBatch, type WorkTemplate } from './work-template.ts';
 export class LatencyRun implements Run {
   progress = 0;
   readonly #lane: PerfLane;
-  readonly #test: PerfTest;
+  readonly #test: VerbsTest;
   readonly #request: WorkTemplate;
   readonly #receive: ReceiveTemplate | undefined;
   readonly #samples: Float64Array;
@@ -25,7 +25,7 @@ export class LatencyRun implements Run {
   #mark = 1;
 
   /** @param messages - also the most samples that are kept */
-  constructor(test: PerfTest, lane: PerfLane, messages: number) {
+  constructor(test: VerbsTest, lane: PerfLane, messages: number) {
     this.#lane = lane;
     this.#test = test;
     this.#wanted = messages;

@@ -4,8 +4,9 @@ import type { Endpoint } from '../session/endpoint.ts';
 import { sayHello } from '../session/hello.ts';
 import type { Peer } from '../session/peers.ts';
 import { isCount } from '../session/session.ts';
+import { createLane } from './create-lane.ts';
+import type { Lane, LaneCard } from './lane.ts';
 import { measureSize, type SizeResult } from './measure-size.ts';
-import { type LaneCard, PerfLane } from './perf-lane.ts';
 import { wrongData } from './perf-loopback.ts';
 import { laneBody, parseCard } from './perf-messages.ts';
 import type { PerfPlan } from './perf-tests.ts';
@@ -26,14 +27,10 @@ export class PerfClient {
     return new PerfClient(channel, server);
   }
 
-  async measure(
-    plan: PerfPlan,
-    size: number,
-    onLane: (local: PerfLane, remote: LaneCard) => void,
-  ): Promise<SizeResult> {
+  async measure(plan: PerfPlan, size: number, onLane: (local: Lane, remote: LaneCard) => void): Promise<SizeResult> {
     const { endpoint } = this.#channel;
     const shape = { size, depth: plan.depth, ordered: plan.ordered };
-    const lane = new PerfLane(endpoint, shape);
+    const lane = createLane(plan.test, endpoint, shape);
     lane.fill(plan.seed);
     const body = laneBody({ ...shape, test: plan.test, seed: plan.seed, card: lane.card });
     const card = parseCard((await this.#channel.request(this.#server, 'lane', body)).card);

@@ -10,10 +10,11 @@ import {
 } from '@verbena/core';
 import { createLink } from '../session/create-link.ts';
 import type { Endpoint } from '../session/endpoint.ts';
-import type { Link, LinkEnd, Place, Route } from '../session/link.ts';
+import type { Link, Place, Route } from '../session/link.ts';
+import type { Lane, LaneCard, LaneShape } from './lane.ts';
 import type { PerfTest } from './perf-tests.ts';
 
-export class PerfLane {
+export class PerfLane implements Lane {
   readonly endpoint: Endpoint;
   readonly cq: CompletionQueue;
   readonly link: Link;
@@ -64,6 +65,14 @@ export class PerfLane {
   /** What the peer must know. */
   get card(): LaneCard {
     return { ...this.link.end, in: this.in.rkey, out: this.out.rkey };
+  }
+
+  get connection(): string {
+    return this.qp.type;
+  }
+
+  get delivery(): string {
+    return this.link.delivery;
   }
 
   /** How requests name the peer. */
@@ -124,18 +133,6 @@ export class PerfLane {
     this.endpoint.unregister(this.out);
     this.endpoint.unregister(this.in);
   }
-}
-
-export interface LaneShape {
-  /** Bytes of one message. */
-  readonly size: number;
-  readonly depth: number;
-  readonly ordered: boolean;
-}
-
-export interface LaneCard extends LinkEnd {
-  readonly in: bigint;
-  readonly out: bigint;
 }
 
 /** Receives that are kept posted in tests of SEND. */

@@ -2,10 +2,10 @@
 
 import { refusal } from '../failure.ts';
 import type { Endpoint } from '../session/endpoint.ts';
+import { createLane, createLaneResponder } from './create-lane.ts';
+import type { Lane } from './lane.ts';
 import { measureSize, type SizeResult } from './measure-size.ts';
-import { PerfLane } from './perf-lane.ts';
 import type { PerfPlan } from './perf-tests.ts';
-import { createResponder } from './responder.ts';
 
 /** @param onLanes - told the first time that both sides are known */
 export async function measureLoopback(
@@ -13,17 +13,17 @@ export async function measureLoopback(
   here: Endpoint,
   there: Endpoint,
   size: number,
-  onLanes: (local: PerfLane, remote: PerfLane) => void,
+  onLanes: (local: Lane, remote: Lane) => void,
 ): Promise<SizeResult> {
   const shape = { size, depth: plan.depth, ordered: plan.ordered };
-  const local = new PerfLane(here, shape);
-  const remote = new PerfLane(there, shape);
+  const local = createLane(plan.test, here, shape);
+  const remote = createLane(plan.test, there, shape);
   local.connect(there.place, remote.card);
   remote.connect(here.place, local.card);
   local.fill(plan.seed);
   remote.fill(plan.seed);
   onLanes(local, remote);
-  const responder = createResponder(plan.test, remote);
+  const responder = createLaneResponder(plan.test, remote);
   const result = await measureSize(plan, local, () => responder.step());
   const receiver = plan.test.operation === 'read' ? local : remote;
   if (!receiver.verify(plan.test, result.messages, plan.seed)) throw wrongData(size);

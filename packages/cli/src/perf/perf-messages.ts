@@ -2,7 +2,7 @@
 import { refusal } from '../failure.ts';
 import { parseEnd } from '../session/link-end.ts';
 import { type Body, isCount } from '../session/session.ts';
-import type { LaneCard, LaneShape } from './perf-lane.ts';
+import type { LaneCard, LaneShape } from './lane.ts';
 import { type PerfTest, perfTest } from './perf-tests.ts';
 
 export interface LaneRequest extends LaneShape {
@@ -32,11 +32,12 @@ export function cardBody({ in: into, out, ...end }: LaneCard): Body {
 }
 
 export function parseCard(value: unknown): LaneCard {
-  const { in: into, out } = (value ?? {}) as Record<string, unknown>;
+  const { in: into, out, name } = (value ?? {}) as Record<string, unknown>;
   if (!isKey(into) || !isKey(out)) {
     throw refusal('EINVAL', 'perf', 'the other side does not say where its memory is');
   }
-  return { ...parseEnd(value), in: BigInt(`0x${into}`), out: BigInt(`0x${out}`) };
+  const card = { ...parseEnd(value), in: BigInt(`0x${into}`), out: BigInt(`0x${out}`) };
+  return typeof name === 'string' && /^[0-9a-f]{64}$/.test(name) ? { ...card, name } : card;
 }
 
 function isKey(value: unknown): value is string {

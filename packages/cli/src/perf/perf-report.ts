@@ -1,8 +1,8 @@
 /** Tables in the shapes of perftest, and JSON with fixed keys. */
 
 import type { CarrierStyle } from '../session/carrier.ts';
+import type { LaneCard } from './lane.ts';
 import type { SizeResult } from './measure-size.ts';
-import type { LaneCard } from './perf-lane.ts';
 import type { PerfPlan } from './perf-tests.ts';
 
 export interface PerfFacts {

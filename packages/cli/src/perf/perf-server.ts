@@ -6,12 +6,13 @@ import type { Endpoint } from '../session/endpoint.ts';
 import { answerHello } from '../session/hello.ts';
 import type { Peer } from '../session/peers.ts';
 import { type Body, isCount } from '../session/session.ts';
-import { PerfLane } from './perf-lane.ts';
+import { createLane, createLaneResponder } from './create-lane.ts';
+import type { Lane } from './lane.ts';
 import { cardBody, type LaneRequest, parseLaneRequest } from './perf-messages.ts';
-import { createResponder, type Responder } from './responder.ts';
+import type { Responder } from './responder.ts';
 
 export interface PerfServerEvents {
-  onClient(address: string, request: LaneRequest, lane: PerfLane): void;
+  onClient(address: string, request: LaneRequest, lane: Lane): void;
   onBye(): void;
   onFailure(error: unknown): void;
 }
@@ -69,10 +70,10 @@ export class PerfServer implements Listener {
     }
     this.#end();
     const { endpoint } = this.#channel;
-    const lane = new PerfLane(endpoint, request);
+    const lane = createLane(request.test, endpoint, request);
     lane.fill(request.seed);
     lane.connect(from, request.card);
-    const responder = createResponder(request.test, lane);
+    const responder = createLaneResponder(request.test, lane);
     const before = figuresOf(endpoint.device);
     this.#session = { from, request, lane, responder, before, cpu: process.cpuUsage(), seen: -1, seenAt: 0 };
     this.#events.onClient(from.address, request, lane);
@@ -140,7 +141,7 @@ export class PerfServer implements Listener {
 interface Session {
   readonly from: Peer;
   readonly request: LaneRequest;
-  readonly lane: PerfLane;
+  readonly lane: Lane;
   readonly responder: Responder;
   before: DeviceFigures;
   cpu: NodeJS.CpuUsage;

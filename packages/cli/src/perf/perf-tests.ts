@@ -9,7 +9,36 @@ export const PERF_TESTS = [
   { name: 'read-lat', operation: 'read', kind: 'lat', title: 'RDMA_Read Latency Test', size: 2, iterations: 1_000 },
   { name: 'send-bw', operation: 'send', kind: 'bw', title: 'Send BW Test', size: 65_536, iterations: 1_000 },
   { name: 'send-lat', operation: 'send', kind: 'lat', title: 'Send Latency Test', size: 2, iterations: 1_000 },
+  { name: 'tagged-bw', operation: 'tagged', kind: 'bw', title: 'Tagged Send BW Test', size: 65_536, iterations: 1_000 },
+  {
+    name: 'tagged-lat',
+    operation: 'tagged',
+    kind: 'lat',
+    title: 'Tagged Send Latency Test',
+    size: 2,
+    iterations: 1_000,
+  },
+  {
+    ...{ name: 'atomic-lat', operation: 'atomic', kind: 'lat', title: 'Atomic Fetch-Add Latency Test' },
+    ...{ size: 8, iterations: 1_000 },
+  },
+  {
+    ...{ name: 'atomic-rate', operation: 'atomic', kind: 'bw', title: 'Atomic Fetch-Add Rate Test' },
+    ...{ size: 8, iterations: 20_000 },
+  },
 ] as const;
+
+/** Those that go through the verbs API. */
+export type VerbsTest = Extract<PerfTest, { readonly operation: 'write' | 'read' | 'send' }>;
+
+/** Those that go through the fabric API. */
+export type FabricTest = Exclude<PerfTest, VerbsTest>;
+
+export const isFabricTest = (test: PerfTest): test is FabricTest =>
+  test.operation === 'tagged' || test.operation === 'atomic';
+
+/** An atomic changes one element. */
+export const ATOMIC_BYTES = 8;
 
 export function perfTest(name: string): PerfTest | undefined {
   return PERF_TESTS.find((test) => test.name === name);

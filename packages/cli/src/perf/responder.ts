@@ -2,7 +2,7 @@
 import { CompletionOpcode } from '@verbena/core';
 import type { PerfLane } from './perf-lane.ts';
 import { RECEIVES } from './perf-lane.ts';
-import type { PerfTest } from './perf-tests.ts';
+import type { VerbsTest } from './perf-tests.ts';
 import { checkBatch, type WorkTemplate } from './work-template.ts';
 
 export interface Responder {
@@ -13,7 +13,7 @@ export interface Responder {
   idle?(): Promise<void>;
 }
 
-export function createResponder(test: PerfTest, lane: PerfLane): Responder {
+export function createResponder(test: VerbsTest, lane: PerfLane): Responder {
   if (test.name === 'write-lat') return new WriteEcho(lane);
   if (test.operation === 'send') return new SendSink(lane, test.name === 'send-lat');
   return new Bystander(lane);

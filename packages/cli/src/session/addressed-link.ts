@@ -50,5 +50,6 @@ export function createAddressedQueuePair(endpoint: Endpoint, options: LinkOption
     receiveDepth: options.receiveDepth ?? 16,
     ordered: options.ordered ?? false,
     sendSignalAll: options.signalAll ?? true,
+    ...(endpoint.domain === undefined ? {} : { domain: endpoint.domain }),
   });
 }

@@ -36,8 +36,19 @@ export function peerUdpPort(transport: string, servicePort: number | undefined):
   return udpPortOf(transport, servicePort) ?? findTransport(transport)?.udpPort ?? DEFAULT_PORT;
 }
 
+/** How a service is found at its address. */
+export function placeText({ style, servicePort, usesPorts }: Place): string {
+  return usesPorts ? `${PORT_NAMES[style]} ${servicePort}` : 'directly over IP';
+}
+
+interface Place {
+  readonly style: CarrierStyle;
+  readonly servicePort: number;
+  readonly usesPorts: boolean;
+}
+
 /** What the port of a service is a port of. */
-export const PORT_NAMES: Readonly<Record<CarrierStyle, string>> = { addressed: 'UDP port', connected: 'RDMA port' };
+const PORT_NAMES: Readonly<Record<CarrierStyle, string>> = { addressed: 'UDP port', connected: 'RDMA port' };
 export const DEFAULT_TRANSPORT = 'uet';
 /** Where services are found: the UDP port of UET. */
 export const DEFAULT_PORT = 4793;

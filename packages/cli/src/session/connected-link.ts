@@ -60,6 +60,7 @@ export function createConnectedQueuePair(endpoint: Endpoint, options: LinkOption
     ...(srq === undefined ? { receiveDepth: options.receiveDepth ?? 16 } : { srq }),
     ordered: true,
     sendSignalAll: options.signalAll ?? true,
+    ...(endpoint.domain === undefined ? {} : { domain: endpoint.domain }),
   });
 }
 

@@ -9,7 +9,7 @@ import {
   type JobKey,
   type MemoryRegion,
   type ProtectionDomain,
-  TRANSPORTS,
+  transportOfAddress,
 } from '@verbena/core';
 import { type DaemonDevice, daemonDevices, daemonSocket, type LiveDeviceHandle, openDevice } from '@verbena/node';
 import type { DeviceOptions } from '../device-options.ts';
@@ -18,6 +18,7 @@ import { BadInput, refusal } from '../failure.ts';
 import { type CarrierStyle, DEFAULT_PORT, DEFAULT_TRANSPORT, peerUdpPort, styleOf, udpPortOf } from './carrier.ts';
 import type { Place } from './link.ts';
 import { localCandidates } from './local-address.ts';
+import { securityOf } from './security.ts';
 import { FIRST_DATA_INDEX, SERVICE_JOB } from './session.ts';
 
 export interface EndpointOptions extends DeviceOptions, FaultOptions {
@@ -43,9 +44,13 @@ export class Endpoint {
   readonly place: Place;
   /** The port that services have: its own, and those it looks for. */
   readonly servicePort: number;
+  /** False directly over IP, where an address has one device. */
+  readonly usesPorts: boolean;
   /** Its address as tools print it. */
   readonly gid: string;
   readonly payloadMtu: number;
+  /** Secure domain of its queue pairs; undefined: that of the device. */
+  readonly domain: number | undefined;
   /** A peer's write with immediate data takes a receive. */
   readonly immTakesReceive: boolean;
   readonly #endings: (() => Promise<void>)[] = [];
@@ -58,8 +63,8 @@ export class Endpoint {
     this.job = this.context.createJob({ id: SERVICE_JOB });
     this.jobKey = this.pd.createJobKey(this.job);
     const { activeMtu, gids } = this.context.queryPort();
-    const entry = entryOf(gids, options.transport);
-    const transport = TRANSPORTS.find(({ attributes }) => attributes.addressType === entry?.type);
+    const entry = entryOf(gids, options);
+    const transport = transportOfAddress(entry?.type ?? '');
     this.transport = transport?.name ?? device.transport;
     this.style = styleOf(this.transport, transport?.attributes.queuePairTypes ?? device.attributes.queuePairTypes);
     this.immTakesReceive = transport?.attributes.noticesTakeReceives ?? false;
@@ -68,7 +73,9 @@ export class Endpoint {
     this.address = entry?.gid ?? device.local.text;
     this.place = { address: this.address, port: entry?.udpPort ?? device.local.port };
     this.servicePort = options.port ?? DEFAULT_PORT;
+    this.usesPorts = transport?.ipProtocol === undefined;
     this.gid = gidText(this.address);
+    this.domain = options.domain;
   }
 
   /** Opens a device at the address of a service; the daemon's with this address where `VERBENA_SOCKET` names one. */
@@ -98,7 +105,13 @@ export class Endpoint {
   static async #open({ name: found, address, port }: At, options: EndpointOptions): Promise<Endpoint> {
     const faults = faultsOf(options);
     const isShared = daemonSocket() !== undefined;
-    const { device, transport } = options;
+    const { device, transport, keys } = options;
+    if (isShared && keys !== undefined) {
+      throw new BadInput(
+        "keys of a daemon's device are its own",
+        '`keys` in its configuration or `verbena secdom add`; --domain names one of its domains',
+      );
+    }
     if (!isShared && device !== undefined) {
       throw new BadInput(
         '--device names a device of a daemon',
@@ -107,16 +120,20 @@ export class Endpoint {
     }
     const place = port === undefined ? { address } : { address, port };
     const name = device ?? found;
+    const security = isShared ? undefined : securityOf(options);
     const opened = await openDevice({
       ...(name === undefined ? place : { name }),
       ...(transport === undefined || name !== undefined ? {} : { transport }),
       ...(options.mtu === undefined ? {} : { payloadMtu: options.mtu }),
+      ...(options.encapsulation === undefined || isShared ? {} : { encapsulation: options.encapsulation }),
+      ...(options.linkMtu === undefined ? {} : { linkMtu: options.linkMtu }),
       ...(options.io === undefined ? {} : { io: options.io }),
       ...(options.mode === undefined ? {} : { mode: options.mode }),
       ...(options.entropies === undefined ? {} : { entropies: options.entropies }),
       ...(options.capture === undefined ? {} : { capture: options.capture }),
       ...(options.captureLimitBytes === undefined ? {} : { captureLimitBytes: options.captureLimitBytes }),
       ...(options.seed === undefined || isShared ? {} : { seed: options.seed }),
+      ...(security === undefined ? {} : { security }),
       ...(faults === undefined ? {} : { faults: { direction: options.faultDirection ?? 'both', ...faults } }),
     });
     try {
@@ -147,7 +164,9 @@ export class Endpoint {
   }
 
   addressHandle(to: { address: string; port?: number } | { path: number }, qpn: number): AddressHandle {
-    return this.pd.createAddressHandle({ ...to, qpn, sgidIndex: this.sgidIndex });
+    // a zone is of this end, and in the address of the device
+    const peer = 'address' in to ? { ...to, address: to.address.replace(/%.*$/, '') } : to;
+    return this.pd.createAddressHandle({ ...peer, qpn, sgidIndex: this.sgidIndex });
   }
 
   /** Ends what uses the endpoint, then the device. */
@@ -176,14 +195,19 @@ export function gidText(address: string): string {
 }
 
 /** The address entry to work with: the first one of the protocol that was asked for. */
-function entryOf(gids: readonly GidEntry[], transport: string | undefined): GidEntry | undefined {
-  if (transport === undefined) return gids[0];
-  const type = findTransport(transport)?.attributes.addressType;
-  const entry = gids.find((gid) => gid.type === type);
+function entryOf(
+  gids: readonly GidEntry[],
+  { transport, encapsulation }: Pick<DeviceOptions, 'transport' | 'encapsulation'>,
+): GidEntry | undefined {
+  if (transport === undefined && encapsulation === undefined) return gids[0];
+  const found = findTransport(transport ?? DEFAULT_TRANSPORT);
+  const types = [found, found?.overIp].map((form) => form?.attributes.addressType);
+  if (encapsulation !== undefined) types.splice(encapsulation === 'ip' ? 0 : 1, 1);
+  const entry = gids.find((gid) => types.includes(gid.type));
   if (entry !== undefined) return entry;
-  throw refusal('EOPNOTSUPP', 'openDevice', `the device has no address of type ${type ?? transport}`, {
+  throw refusal('EOPNOTSUPP', 'openDevice', `the device has no address of type ${types[0] ?? transport}`, {
     given: gids.map(({ gid, type: own }) => `${gid} (${own})`).join(', '),
-    try: 'another --transport or --device',
+    try: 'another --transport, --encapsulation or --device',
   });
 }
 

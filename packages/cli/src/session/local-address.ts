@@ -10,10 +10,10 @@ export interface LocalAddress {
   readonly port: number;
 }
 
-/** The IP address of a host name or address; brackets around IPv6 are taken off. */
+/** The IP address of a host name or address; brackets around IPv6 are taken off, and zones that say nothing. */
 export async function resolveHost(host: string, call: string): Promise<string> {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(bare) !== 0) return bare;
+  if (isIP(bare) !== 0) return /^fe[89ab]/i.test(bare) ? bare : bare.replace(/%.*$/, '');
   try {
     return (await lookup(bare)).address;
   } catch (thrown) {

@@ -32,6 +32,8 @@ export interface CodeRow {
   readonly effect?: string;
   /** Number of the completion status that a request with it fails with. */
   readonly status?: number;
+  /** Error of the fabric API in that case, a libfabric number. */
+  readonly fabricError?: number;
   /** What a user can do about it. */
   readonly advice?: string;
   readonly section?: string;

@@ -1,5 +1,6 @@
 /** What a system knows of secure domains: how they are provisioned. Which protocol uses them, and how, is another matter. */
 import type { Row } from '../uapi/rows.ts';
+import type { CaptureSink } from './capture.ts';
 
 /** Keys of secure domains, in the hands of the host. Errors and rows never show one. */
 export interface SecureDomains {
@@ -14,6 +15,8 @@ export interface SecureDomains {
   /** @throws VerbsError `ENOENT` */
   remove(sdi: number): void;
   rows(): readonly Row[];
+  /** A sink whose frames go on to `sink` in the clear, as far as the keys that are here open them. */
+  decrypting?(sink: CaptureSink): CaptureSink;
 }
 
 /** Bytes that the receiver copies, slot, epoch. */

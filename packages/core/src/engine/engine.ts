@@ -139,6 +139,8 @@ export interface EngineConfig {
   readonly receiveBufferBytes: number;
   /** Names of the transport's own settings to values; unknown names are refused. */
   readonly settings?: Readonly<Record<string, number>>;
+  /** Bytes between IP and the transport; those of UDP when left out. */
+  readonly frontBytes?: number;
   /** The address that packets leave from, and the peer behind a path: for what covers addresses. */
   readonly local?: PeerAddress;
   readonly peer?: (path: number) => PeerAddress | undefined;
@@ -168,6 +170,8 @@ export interface TransportAttributes {
   /** Bits of immediate data, 32 or 64, and of remote keys, at most 48. */
   readonly immediateBits: number;
   readonly keyBits: number;
+  /** Programs may choose keys that are an index below 4096 with bit 62 set; short headers can carry those. */
+  readonly indexKeys?: boolean;
   /** Packets name the job they belong to. Without that, a queue pair's peer belongs to the job of the queue pair. */
   readonly jobsOnWire: boolean;
   /** A write with immediate data takes a receive, and waits for one. Without that it is reported beside them. */

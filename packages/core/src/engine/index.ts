@@ -2,6 +2,7 @@ export * from './atomics.ts';
 export * from './cipher.ts';
 export * from './dma.ts';
 export * from './engine.ts';
+export * from './matching/index.ts';
 export * from './packet.ts';
 export * from './seal.ts';
 export * from './status.ts';

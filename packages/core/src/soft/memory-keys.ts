@@ -33,7 +33,8 @@ export function randomKey({ host, registry, links }: KernelParts, pd: SoftPd): K
 export function chosenKey({ registry, links }: KernelParts, call: Call, pd: SoftPd, key: bigint): KeyWords {
   const given = `key 0x${key.toString(16)}`;
   const bits = keyBits(links);
-  if (key >> BigInt(bits) !== 0n) {
+  const isIndex = (key & ~MAX_INDEX) === INDEX_KEY && links.every(({ transport }) => transport.attributes.indexKeys);
+  if (key >> BigInt(bits) !== 0n && !isIndex) {
     throw new VerbsError('EINVAL', call.name, `a memory key of this device has ${bits} bits`, {
       given,
       try: `a key below 2^${bits}`,
@@ -48,6 +49,10 @@ export function chosenKey({ registry, links }: KernelParts, call: Call, pd: Soft
 }
 
 export const keyOf = ({ keyLo, keyHi }: SoftRegion | SoftWindow): bigint => (BigInt(keyHi) << 32n) | BigInt(keyLo);
+
+/** Bit 62: the key is an index. */
+const INDEX_KEY = 1n << 62n;
+const MAX_INDEX = 0xfffn;
 
 const keyBits = (links: readonly Link[]): number =>
   links.reduce((least, { transport }) => Math.min(least, transport.attributes.keyBits), 48);

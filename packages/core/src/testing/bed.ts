@@ -24,6 +24,8 @@ export interface EndOptions {
   readonly job?: number;
   readonly depth?: number;
   readonly cqEntries?: number;
+  /** More about the queue pair. */
+  readonly queuePair?: Partial<QueuePairOptions>;
 }
 
 /** One program with one queue pair. Completions are collected in `sent` and `received` as they come. */
@@ -51,7 +53,7 @@ export class End {
     this.recvCq = this.context.createCompletionQueue({ entries: cqEntries });
     this.job = this.context.createJob({ id: job });
     this.jobKey = this.pd.createJobKey(this.job);
-    this.qp = this.queuePair({ ordered, sendDepth: depth, receiveDepth: depth });
+    this.qp = this.queuePair({ ordered, sendDepth: depth, receiveDepth: depth, ...options.queuePair });
   }
 
   /** A further queue pair: reaches every end, and shares the completion queues. */
@@ -107,24 +109,38 @@ export interface BufferOptions {
   readonly jobKey?: JobKey;
 }
 
+/** Part of a region. */
+interface Place {
+  readonly region: MemoryRegion;
+  readonly start: number;
+}
+
 export class GuardedBuffer {
   readonly length: number;
   readonly region: MemoryRegion;
   readonly remote: RemoteMemory;
   /** Where the bytes start in the region: odd, so that nothing is aligned. */
-  readonly offset = GUARD;
+  readonly offset: number;
+  /** Where the guards start. */
+  readonly #start: number;
 
-  constructor(end: End, length: number, { access = ALL, salt, jobKey }: BufferOptions) {
+  constructor(end: End, length: number, options: BufferOptions, place: Place = ownRegion(end, length, options)) {
+    const { region, start } = place;
     this.length = length;
-    const bytes = end.context.allocate(length + 2 * GUARD).fill(GUARD_BYTE);
-    if (salt === undefined) bytes.fill(EMPTY_BYTE, GUARD, GUARD + length);
-    else for (let i = 0; i < length; i++) bytes[GUARD + i] = patternByte(i, salt);
-    this.region = end.pd.registerMemory(bytes, { access, ...(jobKey === undefined ? {} : { jobKey }) });
-    this.remote = new RemoteMemory(this.region.rkey, this.offset);
+    this.region = region;
+    this.#start = start;
+    this.offset = start + GUARD;
+    const { bytes } = region;
+    bytes.fill(GUARD_BYTE, start, start + GUARD);
+    bytes.fill(GUARD_BYTE, this.offset + length, this.offset + length + GUARD);
+    const { salt } = options;
+    if (salt === undefined) bytes.fill(EMPTY_BYTE, this.offset, this.offset + length);
+    else for (let i = 0; i < length; i++) bytes[this.offset + i] = patternByte(i, salt);
+    this.remote = new RemoteMemory(region.rkey, this.offset);
   }
 
   get bytes(): Uint8Array {
-    return this.region.bytes.subarray(GUARD, GUARD + this.length);
+    return this.region.bytes.subarray(this.offset, this.offset + this.length);
   }
 
   /** For work requests: the whole buffer, or a part. */
@@ -151,9 +167,40 @@ export class GuardedBuffer {
   expectGuards(): void {
     const all = this.region.bytes;
     for (let i = 0; i < GUARD; i++) {
-      if (all[i] !== GUARD_BYTE) throw new Error(`guard byte ${GUARD - i} before the buffer was written`);
-      if (all[GUARD + this.length + i] !== GUARD_BYTE) throw new Error(`guard byte ${i} behind the buffer was written`);
+      if (all[this.#start + i] !== GUARD_BYTE) throw new Error(`guard byte ${GUARD - i} before the buffer was written`);
+      if (all[this.offset + this.length + i] !== GUARD_BYTE)
+        throw new Error(`guard byte ${i} behind the buffer was written`);
     }
+  }
+}
+
+function ownRegion(end: End, length: number, { access = ALL, jobKey }: BufferOptions): Place {
+  const bytes = end.context.allocate(length + 2 * GUARD);
+  return { region: end.pd.registerMemory(bytes, { access, ...(jobKey === undefined ? {} : { jobKey }) }), start: 0 };
+}
+
+/** Many buffers in few regions, for runs that make thousands. */
+export class BufferPool {
+  readonly #end: End;
+  readonly #chunkBytes: number;
+  #region: MemoryRegion | undefined = undefined;
+  #used = 0;
+
+  constructor(end: End, chunkBytes = 0x2_0000) {
+    this.#end = end;
+    this.#chunkBytes = chunkBytes;
+  }
+
+  /** Like `end.buffer`, with the default rights. */
+  buffer(length: number, options: Pick<BufferOptions, 'salt'> = {}): GuardedBuffer {
+    const needed = length + 2 * GUARD;
+    if (this.#region === undefined || this.#used + needed > this.#region.bytes.length) {
+      this.#region = ownRegion(this.#end, Math.max(this.#chunkBytes, needed), {}).region;
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += needed;
+    return new GuardedBuffer(this.#end, length, options, { region: this.#region, start });
   }
 }
 

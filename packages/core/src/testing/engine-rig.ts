@@ -147,6 +147,8 @@ export class RigNode implements Services {
 export interface RigPacket {
   readonly to: RigNode;
   readonly bytes: Uint8Array;
+  /** The path by which the sender meant it to leave. */
+  readonly path?: number;
 }
 
 /** Two nodes whose packets go to each other; each sees the other as path 1. */
@@ -177,7 +179,7 @@ export class EngineRig {
       const out = this.#out;
       out.reset();
       if (!node.engine.transmit(this.now, out)) return sent;
-      sent.push({ to: this.other(node), bytes: gathered(node, out) });
+      sent.push({ to: this.other(node), bytes: gathered(node, out), path: out.path });
     }
   }
 

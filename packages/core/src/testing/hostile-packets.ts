@@ -79,12 +79,26 @@ function rareOperations(bed: Bed): void {
   const { a, b } = bed;
   const { operations } = bed.pump.transport.attributes;
   const requests: Omit<WorkRequest, 'to'>[] = [];
-  const access = ['local-write', 'remote-write', 'remote-atomic'] as const;
+  const access = ['local-write', 'remote-write', 'remote-read', 'remote-atomic'] as const;
   const [words, results] = [b, a].map(({ pd, context }) => pd.registerMemory(context.allocate(64), { access }));
   const remote = new RemoteMemory(words!.rkey);
   const result = { region: results!, offset: 0, length: 8 };
   if (operations.includes('cmp-swap')) requests.push({ opcode: 'cmp-swap', ...result, remote, compare: 0, swap: 9 });
   if (operations.includes('fetch-add')) requests.push({ opcode: 'fetch-add', ...result, remote, add: 1 });
+  if (operations.includes('fetching-atomic')) {
+    // results of all ways back, and the long extension
+    for (const [atomicOp, atomicType, length] of TYPED) {
+      const operands = { region: results!, offset: 0, length };
+      const all = {
+        ...operands,
+        remote,
+        atomicOp,
+        atomicType,
+        ...(atomicOp === 'CSWAP' ? { comparand: operands } : {}),
+      };
+      requests.push({ opcode: 'fetching-atomic', ...all, result: operands }, { opcode: 'atomic', ...all });
+    }
+  }
   if (operations.includes('send-inv')) {
     const { rkey } = b.pd.registerMemory(b.context.allocate(8), { access: [] });
     b.qp.postReceive(b.buffer(8).part());
@@ -94,6 +108,13 @@ function rareOperations(bed: Bed): void {
   for (const request of requests) a.qp.post({ ...request, to: a.to(b) });
   bed.completed(a, due, 0);
 }
+
+const TYPED = [
+  ['SUM', 'UINT16', 2],
+  ['PROD', 'FLOAT', 48],
+  ['CSWAP', 'INT128', 16],
+  ['MAX', 'BFLOAT16', 6],
+] as const;
 
 /** Messages of all sizes that the kind can have, and writes where it has them. */
 function exchange(bed: Bed, { near, far, to }: UnreliablePair): void {

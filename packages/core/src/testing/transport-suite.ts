@@ -19,7 +19,10 @@ import { LIFECYCLE_CASES } from './cases/lifecycle.ts';
 import { MEMORY_CASES } from './cases/memory.ts';
 import { QUEUE_CASES } from './cases/queues.ts';
 import { RECEIVER_CASES } from './cases/receiver.ts';
+import { TAGGED_CASES } from './cases/tagged.ts';
+import { TAGGED_ATOMIC_CASES } from './cases/tagged-atomics.ts';
 import { TRANSFER_CASES } from './cases/transfer.ts';
+import { TYPED_ATOMIC_CASES } from './cases/typed-atomics.ts';
 import { inapplicable, type SuiteCase, SuiteContext } from './suite-case.ts';
 
 export interface SuiteOptions {
@@ -45,6 +48,9 @@ export const TRANSPORT_CASES: readonly SuiteCase[] = [
   ...FAULT_CASES,
   ...LIFECYCLE_CASES,
   ...ATOMIC_CASES,
+  ...TAGGED_CASES,
+  ...TYPED_ATOMIC_CASES,
+  ...TAGGED_ATOMIC_CASES,
   ...INVALIDATION_CASES,
   ...CONNECTED_CASES,
   ...DATAGRAM_CASES,

@@ -48,7 +48,8 @@ export function invalidRequest(
 }
 
 function given(request: WorkRequest | ReceiveRequest): string {
-  const parts = Object.entries(request).map(([name, value]) => {
+  const named = Object.entries(request).filter(([, value]) => value !== undefined);
+  const parts = named.map(([name, value]) => {
     if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') return `${name} ${value}`;
     if (name === 'region') return `region of ${(value as { length: number }).length} bytes`;
     return name;

@@ -34,10 +34,31 @@ export interface Dissected {
 export interface DissectOptions {
   /** UDP destination ports on which UET is expected; 4793 unless told. */
   readonly udpPorts?: readonly number[];
+  /** IP protocol numbers of UET without UDP; 253 unless told. */
+  readonly ipProtocols?: readonly number[];
   /** UDP destination ports on which RoCEv2 is expected; 4791 unless told. */
   readonly rocePorts?: readonly number[];
   /** Whether bytes behind a UET security header are ciphertext and must not be looked at; true unless told. */
   readonly encrypted?: boolean;
+  /**
+   * Opens a protected packet in place, in the bytes that are dissected: for who has keys. What stands in front of the
+   * security header and the header itself stay as they are.
+   *
+   * @returns '' when it is open, else why not
+   */
+  readonly open?: (packet: SealedPart) => string;
+}
+
+/** Where a protected packet lies in a frame. */
+export interface SealedPart {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Where the IP header is; -1 when there is none. */
+  readonly ip: number;
+  /** Where the security header is. */
+  readonly at: number;
+  /** Behind the check value. */
+  readonly end: number;
 }
 
 /** A dissection under way. Offsets are into `bytes`; `end` may shrink when a header announces less. */

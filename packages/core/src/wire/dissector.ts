@@ -139,7 +139,7 @@ function announcedEnd(d: Dissection, at: number, total: number, field: string, o
 
 function transport(d: Dissection, upper: Upper, protocol: number): void {
   if (protocol === IpProtocol.UDP) udp(d, upper);
-  else if (protocol === UET_IP_PROTOCOL) {
+  else if ((d.options.ipProtocols ?? DEFAULT_PROTOCOLS).includes(protocol)) {
     const at = d.add('UET-Entropy', EntropyHeader, upper.at, upper.end);
     if (at >= 0) dissectSealed(d, upper.ip, at, upper.end);
   } else d.payload(upper.at, upper.end);
@@ -196,6 +196,7 @@ interface Upper {
   readonly end: number;
 }
 
+const DEFAULT_PROTOCOLS: readonly number[] = [UET_IP_PROTOCOL];
 const DEFAULT_PORTS: readonly number[] = [UET_UDP_PORT];
 const ROCE_PORTS: readonly number[] = [ROCE_UDP_PORT];
 const MAX_VLAN_TAGS = 2;

@@ -79,7 +79,7 @@ function chooseDevice(port: DaemonPort, { name, address, port: udpPort, transpor
     LIST,
     port.invoke({ bytes: encodeRequest(UAPI.DEVICE, LIST, {}), attachments: [] }).bytes,
   );
-  const wanted = address === undefined ? undefined : parseAddress(address);
+  const wanted = address === undefined ? undefined : parseAddress(address.replace(/%.*$/, ''));
   if (address !== undefined && wanted === undefined) {
     throw new VerbsError('EINVAL', 'openDevice', `\`${address}\` is not an IP address`, { try: 'one in numbers' });
   }
@@ -129,4 +129,9 @@ const FOREIGN = [
   'captureLimitBytes',
   'seed',
   'settings',
+  'security',
+  'encapsulation',
+  'ipProtocol',
+  'dscp',
+  'linkMtu',
 ] as const satisfies readonly (keyof DeviceOptions)[];

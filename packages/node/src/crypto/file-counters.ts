@@ -14,11 +14,11 @@ import { type CounterStore, VerbsError } from '@verbena/core';
 import { isTrusted } from '../ipc/socket-path.ts';
 
 export class FileCounters implements CounterStore {
-  readonly #path: string;
+  readonly path: string;
 
   /** @throws VerbsError `EACCES` the file cannot be written, or others could change it */
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
     closeSync(this.#open());
   }
 
@@ -36,7 +36,7 @@ export class FileCounters implements CounterStore {
       const line = Buffer.from(`\n${id} ${count} ${nonce}\n`);
       if (writeSync(fd, line) !== line.length) return -1;
       fsyncSync(fd);
-      return firstOf(readFileSync(this.#path, 'latin1'), id, nonce);
+      return firstOf(readFileSync(this.path, 'latin1'), id, nonce);
     } catch {
       return -1;
     } finally {
@@ -48,7 +48,7 @@ export class FileCounters implements CounterStore {
     const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
     let fd: number;
     try {
-      fd = openSync(this.#path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
+      fd = openSync(this.path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600);
     } catch (error) {
       throw this.#refuse(`${(error as NodeJS.ErrnoException).code}`);
     }
@@ -59,8 +59,8 @@ export class FileCounters implements CounterStore {
   }
 
   #refuse(problem: string): VerbsError {
-    return new VerbsError('EACCES', 'secureDomain', `packet counters cannot be kept in ${this.#path}: ${problem}`, {
-      try: `chmod 0600 ${this.#path}, or another file`,
+    return new VerbsError('EACCES', 'secureDomain', `packet counters cannot be kept in ${this.path}: ${problem}`, {
+      try: `chmod 0600 ${this.path}, or another file`,
     });
   }
 }

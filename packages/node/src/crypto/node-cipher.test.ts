@@ -1,16 +1,26 @@
+import { createCipheriv, createHash } from 'node:crypto';
 import { inspect } from 'node:util';
+import { SeededRandom } from '@verbena/core';
 import { describe, expect, it } from 'vitest';
+import { loadLibc } from '../memory/libc.ts';
 import { NodeCipher } from './node-cipher.ts';
+import { hostCipher } from './openssl-cipher.ts';
 
 const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const cipher = new NodeCipher();
+/** Both ways to the same functions; where OpenSSL cannot be called directly, the first one twice. */
+const CIPHERS = [
+  ['through Node', new NodeCipher()],
+  ['of the host', hostCipher()],
+] as const;
 
+const ZERO_KEY = '00'.repeat(32);
+const KEY_197 = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 const MESSAGE =
   '6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51' +
   '30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710';
 
-describe('AES-CMAC', () => {
+describe.each(CIPHERS)('AES-CMAC %s', (_name, cipher) => {
   for (const [bytes, tag] of [
     [0, '028962f61b7bf89efc6b551f4667d983'],
     [16, '28a7023f452e8f82bd4bf28d8c37c35c'],
@@ -50,7 +60,7 @@ const KDF = [
   },
 ];
 
-describe('AES-CMAC as the function of SP 800-108', () => {
+describe.each(CIPHERS)('AES-CMAC %s as the function of SP 800-108', (_name, cipher) => {
   for (const { name, key: keyHex, counters, fixed, output } of KDF) {
     it(`makes KDFCTR_gen, CMAC_AES256, BEFORE_FIXED, ${name} (uet:tss/18.1)`, () => {
       const key = cipher.importKey(unhex(keyHex));
@@ -95,7 +105,7 @@ const GCM = [
   },
 ];
 
-describe('AES-GCM', () => {
+describe.each(CIPHERS)('AES-GCM %s', (_name, cipher) => {
   for (const { name, key: keyHex, iv, aad, text, sealed, tag } of GCM) {
     it(`seals and opens test case ${name} of the submission in place (uet:tss/18.1)`, () => {
       const key = cipher.importKey(unhex(keyHex));
@@ -129,7 +139,7 @@ describe('AES-GCM', () => {
   });
 });
 
-describe('keys', () => {
+describe.each(CIPHERS)('keys %s', (_name, cipher) => {
   it('show in no dump, and do not follow the bytes that they came from (uet:tss/18.2, uet:tss/20)', () => {
     const bytes = unhex(GCM_KEY);
     const key = cipher.importKey(bytes);
@@ -144,5 +154,78 @@ describe('keys', () => {
     expect(after).toEqual(before);
     for (const length of [0, 16, 31, 33, 44])
       expect(() => cipher.importKey(new Uint8Array(length))).toThrow('32 bytes');
+  });
+});
+
+describe('the cipher of the host', () => {
+  it('is OpenSSL where that can be called, and does what Node does for every length and place (uet:tss/18.2)', async () => {
+    const libc = await loadLibc();
+    expect(hostCipher()).toBe(hostCipher());
+    if (libc !== undefined) expect(hostCipher()).not.toBeInstanceOf(NodeCipher);
+    const random = new SeededRandom(18);
+    const secret = Uint8Array.from({ length: 32 }, () => random.below(256));
+    const [slow, fast] = CIPHERS.map(([, cipher]) => cipher.importKey(secret));
+    for (let n = 0; n < 2000; n++) {
+      const length = random.below(n % 3 === 0 ? 9000 : 300);
+      const at = random.below(40);
+      const aadLength = random.below(57);
+      const iv = Uint8Array.from({ length: 12 }, () => random.below(256));
+      const aad = new Uint8Array(60).fill(n);
+      const mine = new Uint8Array(at + length + 16 + random.below(9)).fill(random.below(256));
+      const theirs = mine.slice();
+      const text = mine.slice();
+      fast!.seal(iv, aad, aadLength, mine, at, length);
+      slow!.seal(iv, aad, aadLength, theirs, at, length);
+      expect(Buffer.compare(mine, theirs), `seal ${length} at ${at}`).toBe(0);
+      expect(fast!.open(iv, aad, aadLength, mine, at, length)).toBe(true);
+      expect(Buffer.compare(mine.subarray(0, at + length), text.subarray(0, at + length)), `open ${length}`).toBe(0);
+      theirs[at + random.below(length + 16)]! ^= 1 << random.below(8);
+      expect(fast!.open(iv, aad, aadLength, theirs, at, length)).toBe(false);
+      expect(theirs.subarray(at, at + length).every((byte) => byte === 0)).toBe(true);
+    }
+    // what failed there is not found by whoever uses OpenSSL next
+    expect(createHash('sha256').update('').digest('hex')).toMatch(/^e3b0c442/);
+  });
+
+  it('touches nothing outside of the buffer that it is given (uet:tss/20)', () => {
+    const key = hostCipher().importKey(unhex(GCM_KEY));
+    const [iv, aad] = [new Uint8Array(12), new Uint8Array(97)];
+    for (const [size, at, length] of [
+      [100, 0, 85],
+      [100, -1, 20],
+      [5000, 4000, 1000],
+      [0, 0, 4096],
+      [5000, 0, -1],
+    ] as const) {
+      expect(() => key.seal(iv, aad, 8, new Uint8Array(size), at, length), `${size} ${at} ${length}`).toThrow(
+        RangeError,
+      );
+    }
+    expect(() => key.seal(iv, aad, 97, new Uint8Array(100), 0, 20)).toThrow(RangeError);
+    const gone = new Uint8Array(new ArrayBuffer(4096));
+    key.seal(iv, aad, 8, gone, 0, 4000);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    expect(() => key.seal(iv, aad, 8, gone, 0, 4000)).toThrow(RangeError);
+    expect(() => key.open(iv, aad, 8, gone, 0, 4000)).toThrow(TypeError);
+  });
+});
+
+// AES-256 as a block cipher: what everything above rests on. `ECBGFSbox256`, `ECBKeySbox256`, `ECBVarKey256` and
+// `ECBVarTxt256` are files of hundreds of vectors; their first ones stand here, with the example of FIPS 197
+describe('AES-256', () => {
+  it.each([
+    ['FIPS 197 C.3', KEY_197, '00112233445566778899aabbccddeeff', '8ea2b7ca516745bfeafc49904b496089'],
+    ['ECBGFSbox256, 0', ZERO_KEY, '014730f80ac625fe84f026c60bfd547d', '5c9d844ed46f9885085e5d6a4f94c7d7'],
+    [
+      'ECBKeySbox256, 0',
+      'c47b0294dbbbee0fec4757f22ffeee3587ca4730c3d33b691df38bab076bc558',
+      '00'.repeat(16),
+      '46f2fb342d6f0ab477476fc501242c5f',
+    ],
+    ['ECBVarKey256, 0', `80${ZERO_KEY.slice(2)}`, '00'.repeat(16), 'e35a6dcb19b201a01ebcfa8aa22b5759'],
+    ['ECBVarTxt256, 0', ZERO_KEY, `80${'00'.repeat(15)}`, 'ddc6bf790c15760d8d9aeb6f9a75fd4e'],
+  ])('is as %s says (uet:tss/18.1)', (_name, key, text, sealed) => {
+    const cipher = createCipheriv('aes-256-ecb', unhex(key), null).setAutoPadding(false);
+    expect(cipher.update(text, 'hex', 'hex')).toBe(sealed);
   });
 });

@@ -8,14 +8,19 @@ import { type Cipher, type CipherKey, KEY_BYTES, TAG_BYTES } from '@verbena/core
 
 export class NodeCipher implements Cipher {
   importKey(bytes: Uint8Array): CipherKey {
-    if (bytes.length !== KEY_BYTES) throw new RangeError(`an AES-256 key has ${KEY_BYTES} bytes, not ${bytes.length}`);
-    // a buffer of its own: small ones share a pool with their neighbours
-    const copy = Buffer.alloc(KEY_BYTES);
-    copy.set(bytes);
-    const key = new NodeKey(createSecretKey(copy));
-    copy.fill(0);
-    return key;
+    return new NodeKey(secretOf(bytes));
   }
+}
+
+/** A key as an object that nobody can look into. @throws RangeError it has another length */
+export function secretOf(bytes: Uint8Array): KeyObject {
+  if (bytes.length !== KEY_BYTES) throw new RangeError(`an AES-256 key has ${KEY_BYTES} bytes, not ${bytes.length}`);
+  // a buffer of its own: small ones share a pool with their neighbours
+  const copy = Buffer.alloc(KEY_BYTES);
+  copy.set(bytes);
+  const key = createSecretKey(copy);
+  copy.fill(0);
+  return key;
 }
 
 class NodeKey implements CipherKey {

@@ -17,9 +17,13 @@ const transport = z
   .describe('transport; the type of the address entry');
 const settings = z.record(z.string().max(64), z.number()).describe("the transport's own settings");
 
+const encapsulation = z.enum(['udp', 'ip']).describe('what is below the transport; ip needs the right to raw sockets');
+const dscp = z.int().min(0).max(63);
+
 const gidSchema = z.strictObject({
   type: transport,
   address: z.string().max(64).optional().describe('local IP address; that of the device when left out'),
+  encapsulation: encapsulation.optional(),
   port: udpPort.optional().describe("UDP port; the transport's own when left out"),
   devicePort: z.int().min(1).max(255).optional().describe('port of the device that the entry belongs to'),
   mtu: payload.optional().describe('payload bytes of a full packet'),
@@ -44,6 +48,18 @@ export const deviceSchema = z.strictObject({
     .describe('name, or a pattern with %d for the lowest free number'),
   address: z.string().max(64).describe('local IP address in numbers'),
   type: transport.optional(),
+  encapsulation: encapsulation.optional(),
+  ipProtocol: z.int().min(146).max(254).optional().describe('number of the IP protocol with encapsulation ip'),
+  dscp: z
+    .strictObject({
+      data: dscp.optional(),
+      control: dscp.optional(),
+      trimmed: dscp.optional(),
+      trimmedLastHop: dscp.optional(),
+    })
+    .optional()
+    .describe('DSCP of packets, and of those that switches have cut'),
+  linkMtu: z.int().min(576).max(65_535).optional().describe('bytes of a whole IP packet that every route carries'),
   port: udpPort.optional().describe("UDP port; the transport's own when left out, 0 for any"),
   mtu: payload.optional().describe('payload bytes of a full packet, the same at both ends'),
   io: z.enum(['auto', 'gso', 'batch']).optional().describe('how packets reach the kernel'),

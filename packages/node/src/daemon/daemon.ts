@@ -15,6 +15,7 @@ import {
 import type { Logger } from 'pino';
 import { DomainStore } from '../crypto/domain-store.ts';
 import { readKeyFile } from '../crypto/key-file.ts';
+import { StateCounters } from '../crypto/state-counters.ts';
 import { Clock } from '../device/clock.ts';
 import { planDevice } from '../device/device-plan.ts';
 import { randomWords } from '../device/live-host.ts';
@@ -42,7 +43,7 @@ export interface DaemonOptions {
   readonly mode?: 0o600 | 0o660;
   readonly devices?: readonly DeviceSpec[];
   readonly limits?: Partial<DaemonLimits>;
-  /** Key file of secure domains. Without one their counters end with the daemon, and so must their keys. */
+  /** Key file of secure domains, with their packet counters beside it. Without one those of keys that come later are in the state folder. */
   readonly keys?: string;
   /** `HOST:PORT` on loopback where Prometheus may read figures. Default: nowhere. */
   readonly metrics?: string;
@@ -107,7 +108,7 @@ export class Daemon implements ClientOwner {
     this.limits = { ...DAEMON_LIMITS, ...options.limits };
     this.#log = options.log ?? daemonLog('silent');
     this.#pool = new MemoryPool(libc);
-    this.#domains = options.keys === undefined ? new DomainStore() : readKeyFile(options.keys);
+    this.#domains = options.keys === undefined ? new DomainStore(new StateCounters()) : readKeyFile(options.keys);
     this.system.secureDomains = this.#domains;
     this.system.deviceFactory = { add: (row) => this.addDevice(parseDeviceSpec(specOf(row), 'DEV.ADD')) };
     this.system.watch((event) => this.#changed(event));

@@ -37,9 +37,9 @@ const bare = (address: string): string => address.replace(/^\[(.*)\]$/, '$1');
 function wrong(text: string, problem: string): VerbsError {
   return new VerbsError('EINVAL', 'device', problem, {
     given: text.slice(0, 200),
-    try: 'NAME=ADDRESS[,type=TRANSPORT][,port=N][,mtu=BYTES][,io=LEVEL][,gid=ADDRESS:TYPE]...',
+    try: 'NAME=ADDRESS[,type=TRANSPORT][,encapsulation=udp|ip][,port=N][,mtu=BYTES][,io=LEVEL][,gid=ADDRESS:TYPE]...',
   });
 }
 
-const NUMBERS = new Set(['port', 'mtu', 'entropies', 'seed', 'captureLimitBytes']);
-const WORDS = new Set(['type', 'io', 'capture']);
+const NUMBERS = new Set(['port', 'mtu', 'linkMtu', 'ipProtocol', 'entropies', 'seed', 'captureLimitBytes']);
+const WORDS = new Set(['type', 'encapsulation', 'io', 'capture']);

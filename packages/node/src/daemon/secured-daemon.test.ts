@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DomainStore } from '../crypto/domain-store.ts';
 import { libcProblem, loadLibc } from '../memory/libc.ts';
 import { Daemon } from './daemon.ts';
 import { socketFolder } from './process-rig.testdata.ts';
@@ -54,6 +55,32 @@ describe.skipIf(libc === undefined)('a daemon with keys', () => {
     expect(logged).toContain('ready');
     const shown = logged + JSON.stringify(system.secureDomains!.rows()) + JSON.stringify(daemon.counters);
     expect(shown).not.toMatch(/4041|7777|64,65|119,119/);
+  });
+
+  test('goes on with the packet counters of keys from the management channel after a restart, and says where it cannot (uet:tss/12, N13)', async () => {
+    const state = process.env.XDG_STATE_HOME;
+    const key = { bytes: new Uint8Array(32).fill(0x77), an: 0, epoch: 0 };
+    const start = () => Daemon.start({ socket: join(folder.path, 'own', 'verbena.sock'), devices: [] });
+    try {
+      for (const first of [0, 2 ** 24]) {
+        process.env.XDG_STATE_HOME = join(folder.path, 'state');
+        daemon = await start();
+        const domains = daemon.system.secureDomains as DomainStore;
+        domains.add(7, { mode: 'direct' }, key);
+        expect(domains.table.get(7).sending!.take()).toBe(first);
+        await daemon.close();
+      }
+      writeFileSync(join(folder.path, 'file'), '');
+      process.env.XDG_STATE_HOME = join(folder.path, 'file');
+      daemon = await start();
+      expect(() => daemon!.system.secureDomains!.add(7, { mode: 'direct' }, key)).toThrow(
+        /EACCES.*counters cannot be kept/,
+      );
+      expect(daemon.system.secureDomains!.rows()).toEqual([]);
+    } finally {
+      if (state === undefined) delete process.env.XDG_STATE_HOME;
+      else process.env.XDG_STATE_HOME = state;
+    }
   });
 
   test('does not start with a key file that others can read (uet:tss/16)', async () => {

@@ -2,7 +2,7 @@ import { VerbsError } from '@verbena/core';
 import { parseAddress } from '@verbena/core/wire';
 import { describe, expect, test } from 'vitest';
 import { payloadFor } from '../wire/interface-mtu.ts';
-import { planDevice } from './device-plan.ts';
+import { type DeviceOptions, planDevice } from './device-plan.ts';
 
 const { transport: uet } = planDevice({}).links[0]!;
 const { transport: roce } = planDevice({ transport: 'roce' }).links[0]!;
@@ -31,8 +31,31 @@ describe('the payload of full packets', () => {
     expect(payloadFor(around + 20 + 4095, V6, roce)).toBe(2048);
   });
 
-  test('is one of two sizes where a transport has no list', () => {
-    expect([undefined, 1500, 65_536].map((mtu) => payloadFor(mtu, V4, uet))).toEqual([1024, 1024, 4096]);
+  test('is one of a few sizes where a transport has no list', () => {
+    const sizes = [undefined, 65_536, 9000, 4187, 1500, 1115, 604, 600, 347].map((mtu) => payloadFor(mtu, V4, uet));
+    expect(sizes).toEqual([1024, 4096, 4096, 1024, 1024, 512, 512, 256, 256]);
+  });
+
+  test('directly over IP has four bytes more (uet:pds/1.3)', () => {
+    const { transport, wire } = planDevice({ encapsulation: 'ip' }).links[0]!;
+    expect(wire.ipProtocol).toBe(253);
+    const around = 20 + 4 + uet.headerBytes;
+    expect([around + 4096, around + 4095].map((mtu) => payloadFor(mtu, V4, transport))).toEqual([4096, 1024]);
+  });
+
+  test('is bounded by what all routes carry, where that is said (uet:pds/1.5)', () => {
+    const payloadOf = (options: DeviceOptions) => planDevice(options).links[0]!.payloadMtu;
+    expect(payloadOf({ linkMtu: 1500 })).toBe(1024);
+    expect(payloadOf({ linkMtu: 1000 })).toBe(512);
+    expect(payloadOf({ linkMtu: 1400, payloadMtu: 1300 })).toBe(1300);
+    const error = refusal(() => planDevice({ linkMtu: 1400, payloadMtu: 1400 })).explain();
+    expect(error).toMatch(/EINVAL(.|\n)*do not fit: linkMtu is 1400(.|\n)*try +payloadMtu: 1024 at both ends/);
+    expect(refusal(() => planDevice({ linkMtu: 100 })).explain()).toMatch(/linkMtu cannot be 100(.|\n)*576/);
+  });
+
+  test('that the interface does not carry is refused', () => {
+    const error = refusal(() => planDevice({ payloadMtu: 65_500 })).explain();
+    expect(error).toMatch(/EINVAL(.|\n)*the interface of 127\.0\.0\.1 carries \d+(.|\n)*try +payloadMtu: 4096/);
   });
 });
 

@@ -1,13 +1,15 @@
 /** What a device is to be: options with their meaning, checked, and with defaults. */
 import { webcrypto } from 'node:crypto';
 import { findTransport, type System, TRANSPORTS, type Transport, VerbsError } from '@verbena/core';
-import { formatAddress, parseAddress } from '@verbena/core/wire';
+import { formatAddress } from '@verbena/core/wire';
 import type { DomainStore } from '../crypto/domain-store.ts';
 import type { Faults } from '../wire/fault-wire.ts';
 import { notAnAddress } from '../wire/gso-wire.ts';
-import { interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
+import { bytesAround, interfaceMtu, payloadFor } from '../wire/interface-mtu.ts';
 import { DEFAULT_ENTROPIES, MAX_ENTROPIES } from '../wire/live-wire.ts';
 import { type IoChoice, ioChoice } from '../wire/open-wire.ts';
+import { type TrafficClasses, trafficClasses } from '../wire/traffic-classes.ts';
+import { parseZonedAddress, type ZonedAddress } from '../wire/zoned-address.ts';
 import type { LinkPlan } from './live-kernel.ts';
 
 export interface DeviceOptions {
@@ -25,8 +27,19 @@ export interface DeviceOptions {
   readonly system?: System;
   /** A name of the catalog, default `uet`, or a transport of your own. */
   readonly transport?: string | Transport;
-  /** Local IP address in numbers. Default 127.0.0.1. */
+  /** Local IP address in numbers, with a zone where it is link-local: `fe80::1%eth0`. Default 127.0.0.1. */
   readonly address?: string;
+  /** What is below the transport. Default `udp`. */
+  readonly encapsulation?: Encapsulation;
+  /** Number of the IP protocol with encapsulation `ip`, 146 to 254; all endpoints alike. Default: the transport's, 253. */
+  readonly ipProtocol?: number;
+  /** DSCP of packets, for I/O levels other than `dgram`. */
+  readonly dscp?: Partial<TrafficClasses>;
+  /**
+   * Bytes of a whole IP packet that every route carries. Packets are no longer, and a longer `payloadMtu` is refused.
+   * Default: what the interface carries.
+   */
+  readonly linkMtu?: number;
   /** UDP port, 1 to 65535; 0 lets the system choose. Default: the transport's, where peers look for it. */
   readonly port?: number;
   /**
@@ -56,11 +69,17 @@ export interface DeviceOptions {
   readonly seed?: number;
   /** The transport's own settings. */
   readonly settings?: Readonly<Record<string, number>>;
-  /** Packets are protected; without this they are in the clear. Inline devices and daemons only. */
+  /** Packets are protected; without this they are in the clear. */
   readonly security?: SecurityOptions;
   /** Most memory that `allocate` hands out. Default 64 GiB. */
   readonly memoryBytes?: number;
 }
+
+/**
+ * `udp`: behind UDP, which everybody may send. `ip`: directly over IP, where the transport has such a form; the process
+ * needs the right to raw sockets (CAP_NET_RAW), and one device has all of an address.
+ */
+export type Encapsulation = 'udp' | 'ip';
 
 /** Which keys protect the packets of a device, of those of its address entries that can be protected. */
 export interface SecurityOptions {
@@ -77,6 +96,8 @@ export interface GidOptions {
   readonly transport: string | Transport;
   /** Local IP address in numbers. Default: that of the device. */
   readonly address?: string;
+  /** Default `udp`. */
+  readonly encapsulation?: Encapsulation;
   /** UDP port. Default: the transport's. */
   readonly udpPort?: number;
   /** Port of the device that the entry belongs to. Default 1. */
@@ -91,7 +112,7 @@ export interface DevicePlan {
   readonly seed: number;
   readonly links: readonly LinkPlan[];
   /** Of what the device is protected by. */
-  readonly domains: DomainStore | undefined;
+  readonly security: SecurityOptions | undefined;
   readonly system: System | undefined;
 }
 
@@ -113,33 +134,39 @@ export function planDevice(options: DeviceOptions): DevicePlan {
     faults: faults === undefined ? undefined : { seed, ...faults },
     captureLimitBytes: options.captureLimitBytes,
   };
-  const { port: udpPort, payloadMtu, settings, capture } = options;
-  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings }) };
+  const { port: udpPort, payloadMtu, settings, capture, encapsulation } = options;
+  const first = { transport, address: text, ...defined({ udpPort, payloadMtu, settings, encapsulation }) };
   const link = (
     of: Required<Pick<GidOptions, 'transport' | 'address'>> & GidOptions,
     capture: string | undefined,
   ): LinkPlan => {
-    const bare = transportOf(of.transport);
+    const bare = formOf(transportOf(of.transport), of.encapsulation);
     // beside an entry that is protected there may be others that cannot be
     const mayStay = of !== first && bare.secured === undefined;
     const carrier = security === undefined || mayStay ? bare : protectedBy(security, bare);
-    const address = parseAddress(of.address);
-    if (address === undefined) throw notAnAddress(of.address);
-    if ((carrier.seal !== undefined || carrier.protects === true) && ALL_ADDRESSES.includes(formatAddress(address)))
-      throw allAddresses(carrier, of.address);
+    const zoned = parseZonedAddress(of.address);
+    if (zoned === undefined) throw notAnAddress(of.address);
+    const { address } = zoned;
+    const ipProtocol = bare.ipProtocol === undefined ? undefined : ipProtocolOf(options.ipProtocol, bare.ipProtocol);
+    const mayBeAll = carrier.seal === undefined && carrier.protects !== true && ipProtocol === undefined;
+    if (!mayBeAll && ALL_ADDRESSES.includes(formatAddress(address))) throw allAddresses(carrier, of.address);
     const port = whole('port', of.udpPort ?? carrier.udpPort, 0, 65_535);
     return {
       transport: carrier,
-      payloadMtu: payloadMtuOf(carrier, address, of.payloadMtu),
+      ...(carrier === bare ? {} : { bare }),
+      payloadMtu: payloadMtuOf(carrier, zoned, of.payloadMtu, options.linkMtu),
       settings: of.settings ?? {},
       port: whole('port', of.port ?? 1, 1, 255),
-      wire: { ...common, address: of.address, port, peerPort: port === 0 ? carrier.udpPort : port, capture },
+      wire: {
+        ...{ ...common, address: of.address, port, peerPort: port === 0 ? carrier.udpPort : port, capture },
+        ...{ ipProtocol, classes: trafficClasses(options.dscp, address), classesAsked: options.dscp !== undefined },
+      },
     };
   };
   return {
     name,
     seed,
-    domains: security?.domains,
+    security,
     system: options.system,
     links: [link(first, capture), ...gids.map((one) => link({ address: text, ...one }, undefined))],
   };
@@ -150,8 +177,11 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
 }
 
-function protectedBy({ domains, ...options }: SecurityOptions, transport: Transport): Transport {
-  return domains.protect(transport, options);
+/** @throws VerbsError what is wrong with the options */
+export function protectedBy({ domains, ...options }: SecurityOptions, transport: Transport): Transport {
+  // directly over IP every byte in front of the packet is known, and protected with it
+  const framing = transport.ipProtocol === undefined ? undefined : 'native';
+  return domains.protect(transport, { ...defined({ framing }), ...options });
 }
 
 function transportOf(asked: string | Transport): Transport {
@@ -163,6 +193,29 @@ function transportOf(asked: string | Transport): Transport {
   });
 }
 
+/** @throws VerbsError `EOPNOTSUPP` the transport has no such form */
+function formOf(transport: Transport, encapsulation: Encapsulation = 'udp'): Transport {
+  if (encapsulation === 'udp') return transport;
+  if (encapsulation !== 'ip') {
+    throw new VerbsError('EINVAL', 'openDevice', `\`${String(encapsulation)}\` is no encapsulation`, {
+      try: 'udp or ip',
+    });
+  }
+  if (transport.overIp !== undefined) return transport.overIp;
+  throw new VerbsError('EOPNOTSUPP', 'openDevice', `${transport.name} has no form directly over IP`, {
+    given: "encapsulation 'ip'",
+    try: "encapsulation: 'udp', or transport uet",
+  });
+}
+
+function ipProtocolOf(asked: number | undefined, usual: number): number {
+  const number = asked ?? usual;
+  if (Number.isInteger(number) && number >= 146 && number <= 254) return number;
+  throw new VerbsError('EINVAL', 'openDevice', `ipProtocol cannot be ${number}`, {
+    try: '146 to 252, which nobody has, or 253 and 254, which are for experiments; the same at all endpoints',
+  });
+}
+
 function whole(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new VerbsError('EINVAL', 'openDevice', `${name} cannot be ${value}`, {
@@ -171,13 +224,28 @@ function whole(name: string, value: number, min: number, max: number): number {
 }
 
 /** What was asked for, if packets can have that size; else the best for the interface of a local address. */
-function payloadMtuOf(transport: Transport, address: Uint8Array, asked: number | undefined): number {
-  if (asked === undefined) return payloadFor(interfaceMtu(address), address, transport);
+function payloadMtuOf(
+  transport: Transport,
+  { address, zone }: ZonedAddress,
+  asked: number | undefined,
+  linkMtu: number | undefined,
+): number {
+  if (linkMtu !== undefined) whole('linkMtu', linkMtu, 576, 65_535);
+  const mtu = linkMtu ?? interfaceMtu(address, zone);
+  if (asked === undefined) return payloadFor(mtu, address, transport);
   const { payloadMtus } = transport.attributes;
-  if (payloadMtus === undefined || payloadMtus.includes(asked)) return asked;
-  throw new VerbsError('EINVAL', 'openDevice', `packets of ${transport.name} cannot have ${asked} bytes of payload`, {
-    given: `payloadMtu ${asked}`,
-    try: payloadMtus.join(', '),
+  if (payloadMtus !== undefined && !payloadMtus.includes(asked)) {
+    throw new VerbsError('EINVAL', 'openDevice', `packets of ${transport.name} cannot have ${asked} bytes of payload`, {
+      given: `payloadMtu ${asked}`,
+      try: payloadMtus.join(', '),
+    });
+  }
+  const around = bytesAround(address, transport);
+  if (mtu === undefined || asked + around <= mtu) return asked;
+  const source = linkMtu === undefined ? `the interface of ${formatAddress(address)} carries` : 'linkMtu is';
+  throw new VerbsError('EINVAL', 'openDevice', `packets with ${asked} bytes of payload do not fit: ${source} ${mtu}`, {
+    given: `payloadMtu ${asked}, and up to ${around} bytes of headers`,
+    try: `payloadMtu: ${payloadFor(mtu, address, transport)} at both ends, or a larger MTU on the way`,
   });
 }
 

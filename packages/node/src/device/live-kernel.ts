@@ -21,6 +21,8 @@ import { shutDown } from './shut-down.ts';
 /** One address entry of a device to be. */
 export interface LinkPlan {
   readonly transport: Transport;
+  /** The transport without the protection that the device's domains give it; undefined where they give it none. */
+  readonly bare?: Transport;
   readonly payloadMtu: number;
   readonly settings: Readonly<Record<string, number>>;
   /** Port that the entry belongs to, from 1. */

@@ -6,6 +6,7 @@ import { type Libc, loadLibc } from '../memory/libc.ts';
 import { MemoryPool } from '../memory/mapped-memory.ts';
 import type { LocalAddress } from '../wire/live-wire.ts';
 import { WorkerPort } from '../worker/worker-port.ts';
+import type { LinkByName } from '../worker/worker-protocol.ts';
 import { Clock } from './clock.ts';
 import { type DeviceOptions, type DevicePlan, planDevice } from './device-plan.ts';
 import { LiveHost } from './live-host.ts';
@@ -14,7 +15,7 @@ import { LivePort } from './live-port.ts';
 import { localCredentials, localSystem } from './local-system.ts';
 import { LiveMemory } from './user-memory.ts';
 
-export type { DeviceOptions, GidOptions } from './device-plan.ts';
+export type { DeviceOptions, Encapsulation, GidOptions } from './device-plan.ts';
 
 /** A device on a live network. */
 export interface LiveDeviceHandle extends DeviceHandle {
@@ -92,7 +93,7 @@ interface HostHooks {
 
 async function openInline(plan: DevicePlan, pool: MemoryPool, libc: Libc | undefined): Promise<LiveDeviceHandle> {
   const system = plan.system ?? localSystem();
-  system.secureDomains ??= plan.domains;
+  system.secureDomains ??= plan.security?.domains;
   const clock = new Clock();
   const kernel = await LiveKernel.open({
     name: plan.name,
@@ -128,19 +129,18 @@ async function openInline(plan: DevicePlan, pool: MemoryPool, libc: Libc | undef
 }
 
 async function openInWorker(plan: DevicePlan, pool: MemoryPool, libc: Libc | undefined): Promise<LiveDeviceHandle> {
-  const links = plan.links.map(({ transport, ...rest }) => {
-    if (findTransport(transport.name) === transport) return { ...rest, transport: transport.name };
-    throw new VerbsError(
-      'EOPNOTSUPP',
-      'openDevice',
-      `transport ${transport.name} cannot be handed to a worker thread`,
-      {
-        try: "mode: 'inline', or a transport of the catalog by its name",
-      },
-    );
+  const links = plan.links.map(({ transport, bare, ...rest }): LinkByName => {
+    const known = bare ?? transport;
+    const found = findTransport(known.name);
+    if (found === known || found?.overIp === known)
+      return { ...rest, transport: known.name, secured: bare !== undefined };
+    throw new VerbsError('EOPNOTSUPP', 'openDevice', `transport ${known.name} cannot be handed to a worker thread`, {
+      try: "mode: 'inline', or a transport of the catalog by its name",
+    });
   });
   const memory = new LiveMemory(pool, libc, true);
-  const port = await WorkerPort.start({ name: plan.name, seed: plan.seed, links }, memory);
+  const { name, seed } = plan;
+  const port = await WorkerPort.start({ name, seed, links, security: plan.security }, memory);
   let last: Record<string, number> = {};
   let closed = false;
   return new LiveDevice(port, port.device, port.local, {

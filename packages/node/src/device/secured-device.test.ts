@@ -74,6 +74,49 @@ describe('a device with protected packets', () => {
     }, 60_000);
   }
 
+  test('works in a worker thread: keys go there as data, rotations are there when they return (uet:tss/13, uet:tss/20)', async () => {
+    const [one, other] = [store(), store()];
+    const a = await endOf({ mode: 'worker', security: { domains: one, domain: SDI } });
+    const b = await endOf({ mode: 'worker', security: { domains: other, domain: SDI } });
+    // a third device, of this thread, with the domains of the first
+    const c = await endOf({ security: { domains: one, domain: SDI } });
+    for (const [from, to] of [
+      [a, b],
+      [c, b],
+      [b, a],
+    ] as const) {
+      expect(await write(from, to, 1)).toMatchObject({ ok: true });
+      expect(Buffer.compare(from.bytes, to.bytes)).toBe(0);
+    }
+    for (const each of [one, other]) each.install(SDI, { bytes: new Uint8Array(32).fill(9), an: 1, epoch: 0 });
+    for (const each of [one, other]) each.activate(SDI, 1);
+    for (const each of [one, other]) each.retire(SDI, 0);
+    expect(await write(a, b, 2)).toMatchObject({ ok: true });
+    expect(Buffer.compare(a.bytes, b.bytes)).toBe(0);
+    for (const name of ['dropped_tss_auth', 'dropped_tss_key', 'dropped_tss_clear']) {
+      expect(b.device.counters()[name] ?? 0, name).toBe(0);
+    }
+    one.remove(SDI);
+    expect(await write(a, b, 3)).toMatchObject({ ok: false });
+    // neither thread has been told a key by what others of this user can read
+    const shown = readFileSync('/proc/self/cmdline', 'latin1') + readFileSync('/proc/self/environ', 'latin1');
+    expect(shown).not.toMatch(/(?:01){8}|(?:09){8}/);
+    await a.device.close();
+    other.install(SDI, { bytes: new Uint8Array(32).fill(10), an: 0, epoch: 0 }); // a thread that is gone hears nothing
+  }, 60_000);
+
+  test('in a worker thread needs counters that both threads can reach (uet:tss/12)', async () => {
+    const own = new DomainStore({ reserve: () => 0 });
+    own.add(SDI, { mode: 'direct' }, { bytes: new Uint8Array(32).fill(1), an: 0, epoch: 0 });
+    await expect(endOf({ mode: 'worker', security: { domains: own, domain: SDI } })).rejects.toThrow('EOPNOTSUPP');
+    await expect(endOf({ mode: 'worker', security: { domains: store(), domain: 5 } })).rejects.toThrow('ENOENT');
+  });
+
+  test('is never a device of a daemon by accident: protection is asked for where that is started (uet:tss/15)', async () => {
+    const security = { domains: store(), domain: SDI };
+    await expect(openDevice({ socket: '/nowhere/v.sock', security })).rejects.toThrow('where the daemon is started');
+  });
+
   test('does not talk to one with another key, or without protection, and says so in counters (uet:tss/11, uet:tss/15, N11)', async () => {
     const settings = { rtoInit: 1_000_000, maxRtoRetries: 2 };
     const a = await endOf({ settings, security: { domains: store(), domain: SDI } });

@@ -19,6 +19,8 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: number, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: number, length: number): number;
   sendmsg(fd: number, header: number, flags: number): number;
+  /** @returns how many were sent; an error only for the first */
+  sendmmsg(fd: number, headers: number, count: number, flags: number): number;
   recvmsg(fd: number, header: number, flags: number): number;
   recvmmsg(fd: number, headers: number, count: number, flags: number, timeout: number): number;
   /** @returns the address; not a number below 2^53 when the call failed */
@@ -212,6 +214,7 @@ const PROTOTYPES: Record<string, readonly string[]> = {
   setsockopt: ['int', 'int', 'int', 'int', 'uintptr_t', 'uint32_t'],
   getsockopt: ['int', 'int', 'int', 'int', 'uintptr_t', 'uintptr_t'],
   sendmsg: ['int', 'int', 'uintptr_t', 'int'],
+  sendmmsg: ['int', 'int', 'uintptr_t', 'uint32_t', 'int'],
   recvmsg: ['int', 'int', 'uintptr_t', 'int'],
   recvmmsg: ['int', 'int', 'uintptr_t', 'uint32_t', 'int', 'uintptr_t'],
   mmap: ['uintptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'],
@@ -240,7 +243,9 @@ export const LINUX = {
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
+  SOCK_STREAM: 1,
   SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
   SOCK_SEQPACKET: 5,
   SOCK_NONBLOCK: 0x800,
   SOCK_CLOEXEC: 0x80000,
@@ -257,9 +262,11 @@ export const LINUX = {
   IP_TOS: 1,
   IP_MTU_DISCOVER: 10,
   IP_RECVTOS: 13,
+  IP_MTU: 14,
   IP_PMTUDISC_DO: 2,
   SOL_IPV6: 41,
   IPV6_MTU_DISCOVER: 23,
+  IPV6_MTU: 24,
   IPV6_V6ONLY: 26,
   IPV6_RECVTCLASS: 66,
   IPV6_TCLASS: 67,
@@ -319,6 +326,7 @@ export const ERRNO = {
   ENFILE: 23,
   EMFILE: 24,
   EMSGSIZE: 90,
+  EPROTONOSUPPORT: 93,
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,

@@ -1,5 +1,5 @@
 /**
- * A wire that shows what passes: records of a pcapng file with whole IP and UDP packets, both directions, as a packet
+ * A wire that shows what passes: records of a pcapng file with whole IP packets, both directions, as a packet
  * sniffer would have seen them. Sits directly on the live wire, so faults injected above it show. Where the records go
  * is up to its sinks: a file of this program, or whoever looks at a device from outside.
  *
@@ -18,6 +18,7 @@ import {
   type WireHost,
 } from '@verbena/core';
 import {
+  EntropyHeader,
   IpProtocol,
   Ipv4,
   Ipv6,
@@ -31,6 +32,7 @@ import {
   udpChecksum,
 } from '@verbena/core/wire';
 import { spoilSeal } from './sealer.ts';
+import type { SendClasses } from './send-queue.ts';
 
 /** What the wire below knows, and packets do not. */
 export interface CapturePlace {
@@ -39,6 +41,10 @@ export interface CapturePlace {
   readonly sourcePort: (entropy: number) => number;
   /** What the wire below puts behind packets and takes off them. */
   readonly seal?: Seal | undefined;
+  /** Of packets directly over IP. */
+  readonly ipProtocol?: number | undefined;
+  /** DSCP of what is sent. */
+  readonly classes?: SendClasses | undefined;
 }
 
 /** What stands before the frames of a file. @param device - name of the interface */
@@ -128,12 +134,13 @@ export class CaptureWire implements WireHost {
   #arrived(packet: Packet): void {
     const peer = this.#inner.peer(packet.path);
     if (peer === undefined || this.#unwanted(packet.length + this.#sealBytes)) return;
+    const from = this.#native ? { address: peer.address, port: packet.entropy } : peer;
     const at = this.#payloadAt();
     this.#frame.set(packet.bytes.subarray(packet.at, packet.at + packet.length), at);
     const { local, seal } = this.#place;
     const headers =
       seal === undefined ? 0 : Math.min(seal.headerLength(packet.bytes, packet.at, packet.length), packet.length);
-    this.#record('in', peer, local, headers, packet.length, packet);
+    this.#record('in', from, local, headers, packet.length, packet);
   }
 
   #departs(packet: Packet): void {
@@ -168,7 +175,16 @@ export class CaptureWire implements WireHost {
   }
 
   #payloadAt(): number {
-    return (isIpv4(this.#place.local.address) ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES;
+    return (isIpv4(this.#place.local.address) ? IPV4_BYTES : IPV6_BYTES) + this.#frontBytes;
+  }
+
+  get #native(): boolean {
+    return this.#place.ipProtocol !== undefined;
+  }
+
+  /** Between IP and the transport. */
+  get #frontBytes(): number {
+    return this.#native ? ENTROPY_BYTES : UDP_BYTES;
   }
 
   /**
@@ -183,43 +199,51 @@ export class CaptureWire implements WireHost {
     to: PeerAddress,
     headers: number,
     covered: number,
-    { ecn, damaged }: Packet,
+    { ecn, damaged, control }: Packet,
   ): void {
     const { address: source, port: sourcePort } = from;
     const { address: destination, port: destinationPort } = to;
-    const { seal } = this.#place;
+    const { seal, classes, ipProtocol: protocol = IpProtocol.UDP } = this.#place;
+    // what came in says only what the class makes of it
+    const dscp = direction === 'in' || classes === undefined ? 0 : control ? classes.control : classes.data;
     if (seal !== undefined) this.#seal(seal, from, to, headers, covered, damaged);
     const length = covered + this.#sealBytes;
     const view = this.#view;
     const v4 = isIpv4(this.#place.local.address);
-    const udpAt = v4 ? IPV4_BYTES : IPV6_BYTES;
-    this.#frame.fill(0, 0, udpAt + UDP_BYTES);
+    const at = v4 ? IPV4_BYTES : IPV6_BYTES;
+    const behind = this.#frontBytes + length;
+    this.#frame.fill(0, 0, at + this.#frontBytes);
     if (v4) {
       Ipv4.version.set(view, 0, 4);
       Ipv4.ihl.set(view, 0, IPV4_BYTES / 4);
+      Ipv4.dscp.set(view, 0, dscp);
       Ipv4.ecn.set(view, 0, ecn);
-      Ipv4.totalLength.set(view, 0, udpAt + UDP_BYTES + length);
+      Ipv4.totalLength.set(view, 0, at + behind);
       Ipv4.df.set(view, 0, 1);
       Ipv4.ttl.set(view, 0, HOPS);
-      Ipv4.protocol.set(view, 0, IpProtocol.UDP);
+      Ipv4.protocol.set(view, 0, protocol);
       this.#frame.set(source.subarray(12), 12);
       this.#frame.set(destination.subarray(12), 16);
       Ipv4.checksum.set(view, 0, ipv4Checksum(view, 0, IPV4_BYTES));
     } else {
       Ipv6.version.set(view, 0, 6);
+      Ipv6.dscp.set(view, 0, dscp);
       Ipv6.ecn.set(view, 0, ecn);
-      Ipv6.payloadLength.set(view, 0, UDP_BYTES + length);
-      Ipv6.nextHeader.set(view, 0, IpProtocol.UDP);
+      Ipv6.payloadLength.set(view, 0, behind);
+      Ipv6.nextHeader.set(view, 0, protocol);
       Ipv6.hopLimit.set(view, 0, HOPS);
       this.#frame.set(source, 8);
       this.#frame.set(destination, 24);
     }
-    Udp.sourcePort.set(view, udpAt, sourcePort);
-    Udp.destinationPort.set(view, udpAt, destinationPort);
-    Udp.length.set(view, udpAt, UDP_BYTES + length);
-    Udp.checksum.set(view, udpAt, udpChecksum(view, v4 ? 12 : 8, v4 ? 8 : 32, udpAt, UDP_BYTES + length));
+    if (this.#native) EntropyHeader.entropy.set(view, at, sourcePort);
+    else {
+      Udp.sourcePort.set(view, at, sourcePort);
+      Udp.destinationPort.set(view, at, destinationPort);
+      Udp.length.set(view, at, behind);
+      Udp.checksum.set(view, at, udpChecksum(view, v4 ? 12 : 8, v4 ? 8 : 32, at, behind));
+    }
     const timestampNs = this.#epochNs + BigInt(Math.round(performance.now() * 1e6));
-    const data = this.#frame.subarray(0, udpAt + UDP_BYTES + length);
+    const data = this.#frame.subarray(0, at + behind);
     const record = pcapngPacket({ timestampNs, data, direction });
     for (const sink of this.#takers) sink.write(record);
   }
@@ -246,6 +270,7 @@ const HOPS = 64;
 const IPV4_BYTES = 20;
 const IPV6_BYTES = 40;
 const UDP_BYTES = 8;
+const ENTROPY_BYTES = 4;
 const MAX_FRAME = 65_536;
 const MAX_PAYLOAD = MAX_FRAME - IPV6_BYTES - UDP_BYTES;
 /** At most what a packet takes in the file beside its payload: block, headers, padding, options. */

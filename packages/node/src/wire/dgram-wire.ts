@@ -18,7 +18,7 @@ import {
   VerbsError,
 } from '@verbena/core';
 import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
-import type { Libc } from '../memory/libc.ts';
+import { type Libc, libcProblem } from '../memory/libc.ts';
 import type { MemoryPool } from '../memory/mapped-memory.ts';
 import { notAnAddress } from './gso-wire.ts';
 import {
@@ -29,9 +29,11 @@ import {
   MAX_PACKETS,
   type WireOptions,
 } from './live-wire.ts';
+import { PathMtuNotices } from './path-mtu-notices.ts';
 import { PeerTable } from './peer-table.ts';
 import { Sealer } from './sealer.ts';
 import { openUdpSocket, SCRATCH_BYTES, socketError } from './udp-socket.ts';
+import { parseZonedAddress, withZone, type ZonedAddress } from './zoned-address.ts';
 
 export class DgramWire implements LiveWire {
   readonly level = 'dgram';
@@ -47,6 +49,8 @@ export class DgramWire implements LiveWire {
   readonly #sealer: Sealer | undefined;
   /** The identification of packets is known. */
   readonly #identified: boolean;
+  readonly #zone: string;
+  readonly #notices: PathMtuNotices;
   readonly #texts: string[] = [];
   readonly #arrived: Arrival[] = [];
   #nextArrival = 0;
@@ -67,9 +71,11 @@ export class DgramWire implements LiveWire {
    * @throws VerbsError `EINVAL` · `EADDRINUSE` · `EADDRNOTAVAIL` · `EACCES` · `EIO`
    */
   static async open(dma: DmaSpace, options: WireOptions, system?: System): Promise<DgramWire> {
-    const address = parseAddress(options.address);
-    if (address === undefined) throw notAnAddress(options.address);
-    const text = formatAddress(address);
+    const zoned = parseZonedAddress(options.address);
+    if (zoned === undefined) throw notAnAddress(options.address);
+    if (options.ipProtocol !== undefined) throw needsLibc();
+    if (options.classesAsked === true) throw setsNoClass();
+    const { address, text } = zoned;
     const entropies = Math.max(1, Math.min(options.entropies, MAX_ENTROPIES));
     const sockets: Socket[] = [];
     const whole = options.seal !== undefined && isIpv4(address) ? system : undefined;
@@ -83,30 +89,30 @@ export class DgramWire implements LiveWire {
         });
         sockets.push(socket);
         const port = i === 0 ? options.port : 0;
-        await bind(
-          socket,
-          whole === undefined ? { address: text, port } : { fd: openWhole(whole, address, text, port) },
-        );
+        await bind(socket, whole === undefined ? { address: text, port } : { fd: openWhole(whole, zoned, port) });
       }
     } catch (error) {
       for (const socket of sockets) socket.close();
       if (error instanceof VerbsError) throw error;
       throw socketError((error as NodeJS.ErrnoException).code ?? String(error), text, options.port);
     }
-    const local = { text, address, port: sockets[0]!.address().port };
+    const local = { text: formatAddress(address), address, port: sockets[0]!.address().port };
     const identified = !isIpv4(address) || whole !== undefined;
-    return new DgramWire(sockets, local, dma, options, identified);
+    return new DgramWire(sockets, local, zoned.zone, dma, options, identified);
   }
 
   private constructor(
     sockets: Socket[],
     local: LocalAddress,
+    zone: string,
     dma: DmaSpace,
     { peerPort, seal }: WireOptions,
     identified: boolean,
   ) {
     this.#sockets = sockets;
     this.local = local;
+    this.#zone = zone;
+    this.#notices = new PathMtuNotices(local.text);
     this.dma = dma;
     this.entropies = sockets.length;
     this.ports = sockets.map((socket) => socket.address().port);
@@ -189,9 +195,10 @@ export class DgramWire implements LiveWire {
     this.#counts.bursts++;
     this.#counts.sentDatagrams++;
     this.#counts.sentBytes += total;
-    this.#sockets[entropy]!.send(buffer, 0, total, this.#peers.port(packet.path), text, (error) => {
+    const { path } = packet;
+    this.#sockets[entropy]!.send(buffer, 0, total, this.#peers.port(path), text, (error) => {
       this.#free.push(buffer);
-      if (error !== null) this.#failed(error as NodeJS.ErrnoException);
+      if (error !== null) this.#failed(error as NodeJS.ErrnoException, path, total);
     });
   }
 
@@ -241,7 +248,8 @@ export class DgramWire implements LiveWire {
   #arrive(bytes: Buffer, address: string, port: number): void {
     this.#counts.receivedDatagrams++;
     this.#counts.receivedBytes += bytes.length;
-    const from = parseAddress(address);
+    const zone = address.indexOf('%');
+    const from = parseAddress(zone < 0 ? address : address.slice(0, zone));
     if (from === undefined) return;
     const words = new Int32Array(from.buffer);
     const path = this.#peers.arrival(words[0]!, words[1]!, words[2]!, words[3]!, port);
@@ -258,7 +266,7 @@ export class DgramWire implements LiveWire {
     if (known !== undefined) return known;
     const peer = this.#peers.peer(path);
     if (peer === undefined) return undefined;
-    const text = formatAddress(peer.address);
+    const text = withZone(peer.address, this.#zone);
     this.#texts[path] = text;
     return text;
   }
@@ -270,10 +278,13 @@ export class DgramWire implements LiveWire {
     return Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES));
   }
 
-  #failed(error: NodeJS.ErrnoException): void {
+  #failed(error: NodeJS.ErrnoException, path: number, bytes: number): void {
     if (error.code === 'ECONNREFUSED') this.#counts.refused++;
-    else if (error.code === 'EMSGSIZE') this.#counts.sendTooLong++;
-    else this.#counts.sendErrors++;
+    else if (error.code === 'EMSGSIZE') {
+      this.#counts.sendTooLong++;
+      const peer = this.#peers.peer(path);
+      if (peer !== undefined && this.#notices.isNew(path)) this.#notices.say(peer, bytes, UDP_BYTES, 0);
+    } else this.#counts.sendErrors++;
   }
 }
 
@@ -300,10 +311,10 @@ function bind(socket: Socket, to: BindOptions): Promise<void> {
 }
 
 /** Opens a socket whose packets may not be fragmented, for Node to take over. @returns its descriptor */
-function openWhole({ libc, pool }: System, address: Uint8Array, text: string, port: number): number {
+function openWhole({ libc, pool }: System, { address, text, scope }: ZonedAddress, port: number): number {
   const scratch = pool.allocate(SCRATCH_BYTES);
   try {
-    return openUdpSocket(libc, scratch, address, text, port, SOCKET_BUFFER_BYTES).fd;
+    return openUdpSocket(libc, scratch, address, text, port, SOCKET_BUFFER_BYTES, scope).fd;
   } finally {
     scratch.release();
   }
@@ -338,6 +349,19 @@ const NO_COUNTS = {
   receiveQueueFull: 0,
 };
 
+const needsLibc = (): VerbsError =>
+  new VerbsError('EOPNOTSUPP', 'openDevice', "Node's own sockets cannot send packets directly over IP", {
+    given: `I/O level dgram${libcProblem() === '' ? '' : `: ${libcProblem()}`}`,
+    try: "encapsulation: 'udp'; or io: 'auto' with the optional package koffi, on Linux",
+  });
+
+const setsNoClass = (): VerbsError =>
+  new VerbsError('EOPNOTSUPP', 'openDevice', "Node's own sockets cannot set the traffic class of packets", {
+    given: `I/O level dgram${libcProblem() === '' ? '' : `: ${libcProblem()}`}`,
+    try: "no option dscp; or io: 'auto' with the optional package koffi, on Linux",
+  });
+
+const UDP_BYTES = 8;
 const MAX_BATCH = 64;
 const MAX_ARRIVED = 2048;
 /** Packets inside Node's sockets at a time. */

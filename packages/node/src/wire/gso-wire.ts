@@ -1,7 +1,8 @@
 /**
  * UDP through the C library: bursts out with one system call (UDP_SEGMENT), bursts in with one (UDP_GRO).
  *
- * Without segmentation the same code sends and receives single packets: level `batch`.
+ * Without segmentation the same code sends and receives single packets, many with one system call: level `batch`.
+ * Packets directly over IP, from a raw socket, always travel like that.
  */
 import {
   type DmaSpace,
@@ -12,24 +13,34 @@ import {
   type PeerAddress,
   VerbsError,
 } from '@verbena/core';
-import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
-import { ERRNO, LINUX, type Libc, type Pointer, type Watch } from '../memory/libc.ts';
+import { formatAddress, isIpv4 } from '@verbena/core/wire';
+import { ERRNO, LINUX, type Libc, type Watch } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
-import { type IoLevel, type LiveWire, type LocalAddress, MAX_ENTROPIES, type WireOptions } from './live-wire.ts';
-import { MAX_PATHS, PeerTable } from './peer-table.ts';
-import { ReceiveBatch } from './receive-batch.ts';
-import { Sealer } from './sealer.ts';
-import { SEGMENT_CONTROL_BYTES, SendQueue, writeSendControl } from './send-queue.ts';
+import { openIpSocket } from './ip-socket.ts';
 import {
-  IPV4_ADDRESS_BYTES,
-  IPV6_ADDRESS_BYTES,
+  type IoLevel,
+  type LiveWire,
+  type LocalAddress,
+  MAX_ENTROPIES,
+  NO_CLASSES,
+  type WireOptions,
+} from './live-wire.ts';
+import { MessageHeaders } from './message-headers.ts';
+import { PathMtuNotices } from './path-mtu-notices.ts';
+import { MAX_PATHS, PeerTable } from './peer-table.ts';
+import { ENTROPY_BYTES, ReceiveBatch } from './receive-batch.ts';
+import { Sealer } from './sealer.ts';
+import { SendQueue } from './send-queue.ts';
+import {
   openUdpSocket,
+  pathMtu,
   SCRATCH_BYTES,
   SOCKET_ADDRESS_BYTES,
   setOption,
   type UdpSocket,
   writeSocketAddress,
 } from './udp-socket.ts';
+import { parseZonedAddress, type ZonedAddress } from './zoned-address.ts';
 
 export class GsoWire implements LiveWire {
   readonly polls = true;
@@ -44,6 +55,12 @@ export class GsoWire implements LiveWire {
   readonly #libc: Libc;
   readonly #pool: MemoryPool;
   readonly #sockets: readonly number[];
+  /** Of descriptors that are only held. */
+  readonly #claims: readonly number[];
+  /** Packets directly over IP. */
+  readonly #native: boolean;
+  readonly #scope: number;
+  readonly #notices: PathMtuNotices;
   readonly #peers: PeerTable;
   readonly #queue: SendQueue;
   readonly #batch: ReceiveBatch;
@@ -51,11 +68,7 @@ export class GsoWire implements LiveWire {
   readonly #scratch: MappedMemory;
   readonly #names: MappedMemory;
   readonly #named = new Uint8Array(MAX_PATHS + 1);
-  readonly #header: MappedMemory;
-  readonly #message: Pointer;
-  readonly #words: Uint32Array;
-  readonly #headerView: DataView;
-  readonly #nameLength: number;
+  readonly #messages: MessageHeaders;
   readonly #counts = { ...NO_COUNTS };
   #gso: boolean;
   #retryAt: Nanos = NEVER;
@@ -70,41 +83,43 @@ export class GsoWire implements LiveWire {
 
   /** @param level - `batch` never uses the kernel's segmentation */
   constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace, options: WireOptions, level: 'gso' | 'batch') {
-    const address = parseAddress(options.address);
-    if (address === undefined) throw notAnAddress(options.address);
+    const zoned = parseZonedAddress(options.address);
+    if (zoned === undefined) throw notAnAddress(options.address);
+    const { address, text } = zoned;
+    const { seal, classes = NO_CLASSES } = options;
     const v4 = isIpv4(address);
     this.#libc = libc;
     this.#pool = pool;
     this.#scratch = pool.allocate(SCRATCH_BYTES);
+    this.#native = options.ipProtocol !== undefined;
+    this.#scope = zoned.scope;
+    this.#notices = new PathMtuNotices(text);
     this.entropies = Math.max(1, Math.min(options.entropies, MAX_ENTROPIES));
-    const text = formatAddress(address);
-    const sockets = this.#openSockets(address, text, options.port);
+    const sockets = this.#openSockets(zoned, options);
     const main = sockets[0]!;
     this.#sockets = sockets.map((socket) => socket.fd);
-    this.ports = sockets.map((socket) => socket.port);
+    this.#claims = sockets.flatMap(({ claim }) => claim ?? []);
+    // directly over IP a packet carries the number of its route
+    this.ports = this.#native ? Array.from({ length: this.entropies }, (_, i) => i) : sockets.map(({ port }) => port);
     this.fd = main.fd;
     this.receiveBufferBytes = main.receiveBufferBytes;
     this.sendBufferBytes = main.sendBufferBytes;
-    this.local = { text, address, port: main.port };
-    this.#gso = level === 'gso' && this.#offloads();
+    this.local = { text: formatAddress(address), address, port: main.port };
+    this.#gso = level === 'gso' && !this.#native && this.#offloads();
     if (v4) setOption(libc, this.#scratch, main.fd, LINUX.SOL_IP, LINUX.IP_RECVTOS, 1);
     else setOption(libc, this.#scratch, main.fd, LINUX.SOL_IPV6, LINUX.IPV6_RECVTCLASS, 1);
-    this.#peers = new PeerTable(address, options.peerPort);
-    const { seal } = options;
+    this.#peers = new PeerTable(address, this.#native ? 0 : options.peerPort);
     // Where a seal covers the packet, peers may leave the sum of UDP out, as RoCEv2 does; with IPv6 the kernel would drop it.
-    if (!v4 && seal !== undefined) setOption(libc, this.#scratch, main.fd, LINUX.SOL_UDP, LINUX.UDP_NO_CHECK6_RX, 1);
-    this.#sealer = seal === undefined ? undefined : new Sealer(seal, this.local, this.ports, this.#peers);
-    this.#queue = new SendQueue(libc, pool, dma, this.#sealer);
+    if (!v4 && seal !== undefined && !this.#native)
+      setOption(libc, this.#scratch, main.fd, LINUX.SOL_UDP, LINUX.UDP_NO_CHECK6_RX, 1);
+    const ports = this.#native ? undefined : this.ports;
+    this.#sealer = seal === undefined ? undefined : new Sealer(seal, this.local, ports, this.#peers);
+    this.#queue = new SendQueue(libc, pool, dma, classes, this.#sealer, this.#native ? ENTROPY_BYTES : 0);
     if (!this.#gso) this.#queue.maxSegments = 1;
-    this.#batch = new ReceiveBatch(libc, pool, main.fd, v4, this.#peers, this.#sealer);
+    const [sealer, native] = [this.#sealer, this.#native];
+    this.#batch = new ReceiveBatch(libc, pool, main.fd, this.#peers, { v4, native, classes, sealer });
     this.#names = pool.allocate((MAX_PATHS + 1) * SOCKET_ADDRESS_BYTES);
-    this.#nameLength = v4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES;
-    this.#header = pool.allocate(HEADER_BYTES);
-    this.#message = [this.#header.address, null];
-    this.#words = new Uint32Array(this.#header.bytes.buffer);
-    this.#headerView = new DataView(this.#header.bytes.buffer);
-    writeSendControl(this.#headerView, CONTROL_AT, v4);
-    this.#words[2] = this.#nameLength;
+    this.#messages = new MessageHeaders(pool, this.#queue, v4);
   }
 
   get level(): IoLevel {
@@ -134,9 +149,9 @@ export class GsoWire implements LiveWire {
 
   send(now: Nanos): void {
     const queue = this.#queue;
-    if (!queue.push(this.entropies)) this.#counts.unsendable++;
+    if (!queue.push(this.#native ? MAX_ENTROPY_VALUES : this.entropies)) this.#counts.unsendable++;
     // a full burst need not wait for the flush: the peer works on it while the next is gathered
-    else if (queue.bursts - this.#sent > EAGER_BURSTS && this.#retryAt === NEVER)
+    else if (queue.bursts - this.#sent > (this.#gso ? EAGER_BURSTS : EAGER_PACKETS) && this.#retryAt === NEVER)
       this.#sendBursts(now, queue.bursts - 1);
   }
 
@@ -154,7 +169,7 @@ export class GsoWire implements LiveWire {
 
   path(address: PeerAddress): number {
     if (isIpv4(address.address) !== isIpv4(this.local.address)) return 0;
-    return this.#peers.path(address);
+    return this.#peers.path(this.#native ? { address: address.address, port: 0 } : address);
   }
 
   peer(path: number): PeerAddress | undefined {
@@ -162,8 +177,9 @@ export class GsoWire implements LiveWire {
   }
 
   counters(): Record<string, number> {
-    const { datagrams, bytes, truncated, unknown } = this.#batch;
-    return { ...this.#counts, receivedDatagrams: datagrams, receivedBytes: bytes, truncated, unknown };
+    const { datagrams, bytes, truncated, malformed, unknown } = this.#batch;
+    const arrived = { receivedDatagrams: datagrams, receivedBytes: bytes, truncated, unknown };
+    return { ...this.#counts, ...arrived, ...(this.#native ? { malformed } : {}) };
   }
 
   wakeOnPacket(woken: () => void): void {
@@ -194,10 +210,11 @@ export class GsoWire implements LiveWire {
     this.#woken = undefined;
     this.#watch?.stop();
     this.#watch?.close();
-    for (const fd of this.#sockets) this.#libc.close(fd);
+    for (const fd of [...this.#sockets, ...this.#claims]) this.#libc.close(fd);
     this.#queue.close();
     this.#batch.close();
-    for (const memory of [this.#scratch, this.#names, this.#header, this.#single]) memory?.release();
+    this.#messages.release();
+    for (const memory of [this.#scratch, this.#names, this.#single]) memory?.release();
   }
 
   /** The watcher is level-triggered: it is stopped before anybody is told, or an idle loop would spin. */
@@ -210,8 +227,10 @@ export class GsoWire implements LiveWire {
 
   /** Sends the bursts before `end` that have not left yet. @returns false when the kernel takes no more now */
   #sendBursts(now: Nanos, end: number): boolean {
-    for (let burst = this.#sent; burst < end; burst++) {
-      if (this.#sendBurst(burst)) continue;
+    for (let burst = this.#sent; burst < end; ) {
+      const done = this.#send(burst, end);
+      burst += done;
+      if (done > 0) continue;
       this.#sent = burst;
       this.#counts.sendWouldBlock++;
       this.#retryAt = now + RETRY_NS;
@@ -222,44 +241,43 @@ export class GsoWire implements LiveWire {
     return true;
   }
 
-  /** @returns false when the kernel cannot take it now */
-  #sendBurst(burst: number): boolean {
+  /** Sends one burst; of single packets as many as one system call takes. @returns bursts done with; 0: not now */
+  #send(burst: number, end: number): number {
     const queue = this.#queue;
     const path = queue.path[burst]!;
     if (!this.#name(path)) {
       this.#counts.unsendable += queue.segments[burst]!;
-      return true;
+      return 1;
     }
-    const segments = queue.segments[burst]!;
-    const ecn = queue.ecn[burst]!;
-    const words = this.#words;
-    const name = this.#names.address + path * SOCKET_ADDRESS_BYTES;
-    words[0] = name % WORD;
-    words[1] = (name / WORD) | 0;
-    const iov = queue.iovAddress(burst);
-    words[4] = iov % WORD;
-    words[5] = (iov / WORD) | 0;
-    words[6] = queue.iovCount(burst);
-    const first = segments > 1 ? CONTROL_AT : CONTROL_AT + SEGMENT_CONTROL_BYTES;
-    const controlBytes = CONTROL_AT + (ecn === 0 ? 1 : 2) * SEGMENT_CONTROL_BYTES - first;
-    if (controlBytes > 0) {
-      const control = this.#header.address + first;
-      words[8] = control % WORD;
-      words[9] = (control / WORD) | 0;
-      if (segments > 1) this.#headerView.setUint16(CONTROL_AT + CONTROL_HEADER, queue.segment[burst]!, true);
-      if (ecn !== 0) words[(CONTROL_AT + SEGMENT_CONTROL_BYTES + CONTROL_HEADER) >> 2] = ecn;
-    } else {
-      words[8] = 0;
-      words[9] = 0;
+    const fd = this.#socketOf(burst);
+    this.#messages.fill(0, burst, this.#nameOf(path));
+    let count = 1;
+    if (!this.#gso) {
+      for (let next = burst + 1; next < end && this.#socketOf(next) === fd && this.#name(queue.path[next]!); next++) {
+        this.#messages.fill(count++, next, this.#nameOf(queue.path[next]!));
+      }
     }
-    words[10] = controlBytes;
-    const entropy = this.#peers.own[path] === 1 ? 0 : queue.entropy[burst]!;
-    const fd = this.#sockets[entropy]!;
-    if (this.#libc.sendmsg(fd, this.#message[0], LINUX.MSG_DONTWAIT) < 0) return this.#refused(burst, fd);
+    const { first } = this.#messages;
+    let sent = 1;
+    if (count > 1) sent = this.#libc.sendmmsg(fd, first[0], count, LINUX.MSG_DONTWAIT);
+    else if (this.#libc.sendmsg(fd, first[0], LINUX.MSG_DONTWAIT) < 0) sent = -1;
+    if (sent < 0) return this.#refused(burst, fd) ? 1 : 0;
     this.#counts.bursts++;
-    this.#counts.sentDatagrams += segments;
-    this.#counts.sentBytes += queue.bytes[burst]!;
-    return true;
+    for (let i = burst; i < burst + sent; i++) {
+      this.#counts.sentDatagrams += queue.segments[i]!;
+      this.#counts.sentBytes += queue.bytes[i]!;
+    }
+    return sent;
+  }
+
+  #socketOf(burst: number): number {
+    if (this.#native) return this.fd;
+    const queue = this.#queue;
+    return this.#sockets[this.#peers.own[queue.path[burst]!] === 1 ? 0 : queue.entropy[burst]!]!;
+  }
+
+  #nameOf(path: number): number {
+    return this.#names.address + path * SOCKET_ADDRESS_BYTES;
   }
 
   /** @returns false when the burst is to be kept */
@@ -282,45 +300,54 @@ export class GsoWire implements LiveWire {
       case ERRNO.EOPNOTSUPP:
         if (segments > 1) return this.#sendSingly(burst, fd, error);
     }
-    if (error === ERRNO.EMSGSIZE) this.#counts.sendTooLong += segments;
+    if (error === ERRNO.EMSGSIZE) this.#tooLong(queue.path[burst]!, queue.segment[burst]!, segments);
     else this.#counts.sendErrors += segments;
     return true; // lost, as on any network: the transport recovers, and the counter tells
   }
 
-  /** The kernel or the device does not segment after all. What it accepts singly, it gets singly from now on. */
+  /**
+   * The kernel or the device does not segment after all, or the packets do not fit the path. If the kernel accepts them
+   * singly, it gets them singly from now on.
+   */
   #sendSingly(burst: number, fd: number, error: number): boolean {
-    if (error !== ERRNO.EMSGSIZE) {
-      this.#gso = false;
-      this.#queue.maxSegments = 1;
-    }
     this.#single ??= this.#pool.allocate(SINGLE_IOV_AT + 16);
     const queue = this.#queue;
-    const words = this.#words;
+    const path = queue.path[burst]!;
     const segment = queue.segment[burst]!;
     const total = queue.bytes[burst]!;
     queue.flatten(burst, this.#single.address);
     const iov = this.#single.address + SINGLE_IOV_AT;
     const iovWords = new Uint32Array(this.#single.bytes.buffer, SINGLE_IOV_AT, 4);
-    words[4] = iov % WORD;
-    words[5] = (iov / WORD) | 0;
-    words[6] = 1;
-    words[8] = 0;
-    words[9] = 0;
-    words[10] = 0;
+    this.#messages.fillSingle(burst, this.#nameOf(path), iov);
+    let fits = true;
     for (let at = 0; at < total; at += segment) {
       const from = this.#single.address + at;
       iovWords[0] = from % WORD;
       iovWords[1] = (from / WORD) | 0;
       const length = Math.min(segment, total - at);
-      this.#sealer?.single(this.#single.bytes, at, length, queue.path[burst]!, queue.entropy[burst]!, at / segment);
+      this.#sealer?.single(this.#single.bytes, at, length, path, queue.entropy[burst]!, at / segment);
       iovWords[2] = length;
-      if (this.#libc.sendmsg(fd, this.#message[0], LINUX.MSG_DONTWAIT) < 0) this.#counts.sendErrors++;
-      else {
+      if (this.#libc.sendmsg(fd, this.#messages.first[0], LINUX.MSG_DONTWAIT) >= 0) {
         this.#counts.sentDatagrams++;
-        this.#counts.sentBytes += iovWords[2];
-      }
+        this.#counts.sentBytes += length;
+      } else if (this.#libc.errno() === ERRNO.EMSGSIZE) {
+        fits = false;
+        this.#tooLong(path, length, 1);
+      } else this.#counts.sendErrors++;
+    }
+    if (fits && error !== ERRNO.EMSGSIZE) {
+      this.#gso = false;
+      this.#queue.maxSegments = 1;
     }
     return true;
+  }
+
+  #tooLong(path: number, bytes: number, packets: number): void {
+    this.#counts.sendTooLong += packets;
+    const peer = this.#peers.peer(path);
+    if (peer === undefined || !this.#notices.isNew(path)) return;
+    const mtu = pathMtu(this.#libc, this.#scratch, peer.address, this.#scope);
+    this.#notices.say(peer, bytes, this.#native ? 0 : UDP_BYTES, mtu);
   }
 
   /** Writes the socket address of a path on first use. @returns false for a path that does not exist */
@@ -328,18 +355,23 @@ export class GsoWire implements LiveWire {
     if (this.#named[path] === 1) return true;
     const peer = this.#peers.peer(path);
     if (peer === undefined) return false;
-    writeSocketAddress(this.#names.bytes, path * SOCKET_ADDRESS_BYTES, peer.address, peer.port);
+    const at = path * SOCKET_ADDRESS_BYTES;
+    writeSocketAddress(this.#names.bytes, at, peer.address, peer.port, this.#scope);
     this.#named[path] = 1;
     return true;
   }
 
-  /** The socket that receives, and the others that only send. */
-  #openSockets(address: Uint8Array, text: string, port: number): UdpSocket[] {
-    const sockets: UdpSocket[] = [];
+  /** The socket that receives, and, with UDP, the others that only send. */
+  #openSockets({ address, text, scope }: ZonedAddress, options: WireOptions): OpenSocket[] {
+    const { port, ipProtocol } = options;
+    const sockets: OpenSocket[] = [];
     try {
+      if (ipProtocol !== undefined) {
+        return [openIpSocket(this.#libc, this.#scratch, address, text, ipProtocol, BUFFER_BYTES, scope)];
+      }
       while (sockets.length < this.entropies) {
         const own = sockets.length === 0 ? port : 0;
-        sockets.push(openUdpSocket(this.#libc, this.#scratch, address, text, own, BUFFER_BYTES));
+        sockets.push(openUdpSocket(this.#libc, this.#scratch, address, text, own, BUFFER_BYTES, scope));
       }
       return sockets;
     } catch (error) {
@@ -358,9 +390,11 @@ export class GsoWire implements LiveWire {
   }
 }
 
+type OpenSocket = UdpSocket & { readonly claim?: number };
+
 export function notAnAddress(text: string): VerbsError {
   return new VerbsError('EINVAL', 'openDevice', `\`${text}\` is not an IP address`, {
-    try: 'an address of this machine in numbers, such as 127.0.0.1 or ::1; names are not looked up',
+    try: 'an address of this machine in numbers, such as 127.0.0.1, ::1 or fe80::1%eth0; names are not looked up',
   });
 }
 
@@ -384,11 +418,12 @@ const NO_COUNTS = {
 const BUFFER_BYTES = 8 * 2 ** 20;
 /** Bursts that are gathered before the first of them leaves. */
 const EAGER_BURSTS = 2;
+/** The same for packets that leave one by one, or the calls would cost more than they save. */
+const EAGER_PACKETS = 16;
 /** After a full send buffer. */
 const RETRY_NS: Nanos = 50_000;
 const WORD = 2 ** 32;
-// struct msghdr, then the control messages.
-const CONTROL_AT = 64;
-const CONTROL_HEADER = 16;
-const HEADER_BYTES = 4096;
+const UDP_BYTES = 8;
+/** Of an entropy header. */
+const MAX_ENTROPY_VALUES = 2 ** 16;
 const SINGLE_IOV_AT = 65_536;

@@ -4,9 +4,12 @@ import { networkInterfaces } from 'node:os';
 import type { Transport } from '@verbena/core';
 import { formatAddress, isIpv4, parseAddress } from '@verbena/core/wire';
 
-/** @returns bytes of a whole IP packet; undefined where the system does not tell */
-export function interfaceMtu(address: Uint8Array): number | undefined {
-  const name = interfaceOf(address);
+/**
+ * @param zone - name of the interface, where it is known
+ * @returns bytes of a whole IP packet; undefined where the system does not tell
+ */
+export function interfaceMtu(address: Uint8Array, zone = ''): number | undefined {
+  const name = zone in networkInterfaces() ? zone : interfaceOf(address);
   if (name === undefined) return undefined;
   try {
     const mtu = Number(readFileSync(`/sys/class/net/${name}/mtu`, 'utf8'));
@@ -22,9 +25,15 @@ export function interfaceMtu(address: Uint8Array): number | undefined {
  */
 export function payloadFor(mtu: number | undefined, address: Uint8Array, transport: Transport): number {
   const allowed = transport.attributes.payloadMtus ?? COMMON_PAYLOADS;
-  const around = (isIpv4(address) ? 20 : 40) + 8 + transport.headerBytes + (transport.seal?.bytes ?? 0);
-  const room = mtu === undefined ? SAFE_PAYLOAD : mtu - around;
+  const room = mtu === undefined ? SAFE_PAYLOAD : mtu - bytesAround(address, transport);
   return allowed.findLast((payload) => payload <= room) ?? allowed[0]!;
+}
+
+/** Bytes of a full IP packet beside its payload, at most. */
+export function bytesAround(address: Uint8Array, transport: Transport): number {
+  const ip = isIpv4(address) ? 20 : 40;
+  const front = transport.ipProtocol === undefined ? UDP_BYTES : ENTROPY_BYTES;
+  return ip + front + transport.headerBytes + (transport.seal?.bytes ?? 0);
 }
 
 function interfaceOf(address: Uint8Array): string | undefined {
@@ -41,5 +50,8 @@ function interfaceOf(address: Uint8Array): string | undefined {
   return loopback ? all.find(([, entries]) => entries?.some((entry) => entry.internal))?.[0] : undefined;
 }
 
+const UDP_BYTES = 8;
+const ENTROPY_BYTES = 4;
 const SAFE_PAYLOAD = 1024;
-const COMMON_PAYLOADS = [SAFE_PAYLOAD, 4096];
+/** Below the second one only where nothing else fits. */
+const COMMON_PAYLOADS = [256, 512, SAFE_PAYLOAD, 4096];

@@ -45,6 +45,11 @@ export function openWireNow(
       try: "io: 'auto' or 'dgram'",
     });
   }
+  if (io === 'gso' && options.ipProtocol !== undefined) {
+    throw new VerbsError('EOPNOTSUPP', 'openDevice', 'packets directly over IP cannot be segmented by the kernel', {
+      try: "io: 'auto' or 'batch'",
+    });
+  }
   const wire = new GsoWire(libc, pool, dma, options, io === 'batch' ? 'batch' : 'gso');
   if (io === 'gso' && wire.level !== 'gso') {
     wire.close();

@@ -7,12 +7,23 @@ import { LINUX, type Libc, type Pointer } from '../memory/libc.ts';
 import type { MappedMemory, MemoryPool } from '../memory/mapped-memory.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { Sealer } from './sealer.ts';
+import type { TrafficClasses } from './traffic-classes.ts';
 import { SOCKET_ADDRESS_BYTES } from './udp-socket.ts';
+
+export interface ReceiveOptions {
+  readonly v4: boolean;
+  readonly sealer: Sealer | undefined;
+  /** Packets directly over IP: with IPv4 the system leaves the IP header in front. */
+  readonly native: boolean;
+  readonly classes: TrafficClasses;
+}
 
 export class ReceiveBatch {
   datagrams = 0;
   bytes = 0;
   truncated = 0;
+  /** Packets directly over IP that end before their entropy header does. */
+  malformed = 0;
   /** Packets of sources that the full path table could not take. */
   unknown = 0;
 
@@ -21,6 +32,10 @@ export class ReceiveBatch {
   readonly #v4: boolean;
   readonly #peers: PeerTable;
   readonly #sealer: Sealer | undefined;
+  readonly #native: boolean;
+  /** DSCP of packets that switches have cut; -1 for none. */
+  readonly #trimmed: number;
+  readonly #trimmedLastHop: number;
   readonly #arena: MappedMemory;
   readonly #control: MappedMemory;
   readonly #headers: Pointer;
@@ -35,12 +50,15 @@ export class ReceiveBatch {
   #lastPort = -1;
   #renamed = 0;
 
-  constructor(libc: Libc, pool: MemoryPool, fd: number, v4: boolean, peers: PeerTable, sealer?: Sealer) {
+  constructor(libc: Libc, pool: MemoryPool, fd: number, peers: PeerTable, options: ReceiveOptions) {
     this.#libc = libc;
     this.#fd = fd;
-    this.#v4 = v4;
+    this.#v4 = options.v4;
     this.#peers = peers;
-    this.#sealer = sealer;
+    this.#sealer = options.sealer;
+    this.#native = options.native;
+    this.#trimmed = options.classes.trimmed ?? -1;
+    this.#trimmedLastHop = options.classes.trimmedLastHop ?? -1;
     this.#arena = pool.allocate(SLOTS * SLOT_BYTES);
     this.#control = pool.allocate(SLOTS * SLOT_STRIDE);
     this.#headers = [this.#control.address, null];
@@ -102,6 +120,7 @@ export class ReceiveBatch {
     }
     packet.path = path;
     const start = slot * SLOT_BYTES;
+    if (this.#native) return this.#single(now, engine, start, length);
     if (length <= segment) {
       packet.at = start;
       packet.length = length;
@@ -110,19 +129,40 @@ export class ReceiveBatch {
       this.datagrams++;
       return 1;
     }
-    const ecn = packet.ecn;
+    const { ecn, trimmed, trimmedLastHop } = packet;
     let packets = 0;
     for (let at = 0; at < length; at += segment) {
       packet.at = start + at;
       packet.length = Math.min(length - at, segment);
       packet.path = path;
       packet.ecn = ecn;
+      packet.trimmed = trimmed;
+      packet.trimmedLastHop = trimmedLastHop;
       this.#sealer?.open(packet, this.#lastPort);
       engine.receive(now, packet);
       packets++;
     }
     this.datagrams += packets;
     return packets;
+  }
+
+  /** Takes off what stands in front of a packet directly over IP. @spec uet:pds/1.3 */
+  #single(now: Nanos, engine: Engine, start: number, length: number): number {
+    const packet = this.#packet;
+    const ip = this.#v4 ? 4 * (packet.bytes[start]! & 15) : 0;
+    const front = ip + ENTROPY_BYTES;
+    if (length <= front) {
+      this.malformed++;
+      return 0;
+    }
+    packet.at = start + front;
+    packet.length = length - front;
+    packet.entropy = packet.view.getUint16(start + ip);
+    // what was cut off took the seal with it
+    if (!packet.trimmed) this.#sealer?.open(packet, packet.entropy);
+    engine.receive(now, packet);
+    this.datagrams++;
+    return 1;
   }
 
   /** Reads segment size and traffic class from the control messages. @returns the segment size */
@@ -139,7 +179,11 @@ export class ReceiveBatch {
         const value = view.getInt32(at + CONTROL_HEADER, true);
         if (value > 0) segment = value;
       } else if (type === (this.#v4 ? LINUX.IP_TOS : LINUX.IPV6_TCLASS)) {
-        this.#packet.ecn = view.getUint8(at + CONTROL_HEADER) & 3;
+        const trafficClass = view.getUint8(at + CONTROL_HEADER);
+        const dscp = trafficClass >> 2;
+        this.#packet.ecn = trafficClass & 3;
+        this.#packet.trimmedLastHop = dscp === this.#trimmedLastHop;
+        this.#packet.trimmed = dscp === this.#trimmed || dscp === this.#trimmedLastHop;
       }
       at += (size + 7) & ~7;
     }
@@ -217,6 +261,8 @@ const HEADER_CONTROL_LENGTH = 10;
 const HEADER_FLAGS = 12;
 const HEADER_LENGTH = 14;
 
+/** Entropy, and two bytes that say nothing. */
+export const ENTROPY_BYTES = 4;
 /** struct cmsghdr: length (8 bytes), level, type. */
 const CONTROL_HEADER = 16;
 /** The word in front of the four bytes of a mapped IPv4 address, as it lies in memory. */

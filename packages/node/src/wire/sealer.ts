@@ -17,15 +17,15 @@ export class Sealer {
   readonly bytes: number;
   readonly #seal: Seal;
   readonly #local: LocalAddress;
-  readonly #ports: readonly number[];
+  readonly #ports: readonly number[] | undefined;
   readonly #peers: PeerTable;
   readonly #sent = new Beginnings();
   readonly #received = new Beginnings();
   readonly #datagram = new Datagram();
   readonly #windows = new Windows();
 
-  /** @param ports - UDP source port of each route */
-  constructor(seal: Seal, local: LocalAddress, ports: readonly number[], peers: PeerTable) {
+  /** @param ports - UDP source port of each route; undefined where packets carry the route itself, directly over IP */
+  constructor(seal: Seal, local: LocalAddress, ports: readonly number[] | undefined, peers: PeerTable) {
     this.bytes = seal.bytes;
     this.#seal = seal;
     this.#local = local;
@@ -96,7 +96,7 @@ export class Sealer {
     const datagram = this.#datagram;
     datagram.source = this.#local.address;
     datagram.destination = peer.address;
-    datagram.sourcePort = this.#ports[this.#peers.own[path] === 1 ? 0 : route]!;
+    datagram.sourcePort = this.#ports === undefined ? route : this.#ports[this.#peers.own[path] === 1 ? 0 : route]!;
     datagram.destinationPort = peer.port;
     datagram.length = length + this.bytes;
     datagram.identification = identification;

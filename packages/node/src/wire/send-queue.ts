@@ -10,7 +10,9 @@
  *
  *     arena   [header|small payload][header][header|small payload]...      <- bump
  *     iovecs  {one stretch           }{mapped payload}{one stretch  }
- *     bursts  {path, route, ECN: iovecs i..j, segment size, packets, bytes}
+ *     bursts  {path, route, traffic class: iovecs i..j, segment size, packets, bytes}
+ *
+ * Directly over IP, an entropy header of four bytes goes in front of each packet.
  */
 import { type DmaSpace, HEADER_ROOM, Packet, targetLength } from '@verbena/core';
 import { LINUX, type Libc } from '../memory/libc.ts';
@@ -26,7 +28,8 @@ export class SendQueue {
   bursts = 0;
   readonly path = new Int32Array(MAX_PACKETS);
   readonly entropy = new Int32Array(MAX_PACKETS);
-  readonly ecn = new Uint8Array(MAX_PACKETS);
+  /** Traffic class byte of IP: DSCP and ECN. */
+  readonly trafficClass = new Uint8Array(MAX_PACKETS);
   /** Length of each packet but the last, bytes. */
   readonly segment = new Int32Array(MAX_PACKETS);
   readonly segments = new Int32Array(MAX_PACKETS);
@@ -40,6 +43,9 @@ export class SendQueue {
   readonly #iov: Uint32Array;
   readonly #packet: Packet;
   readonly #sealer: Sealer | undefined;
+  readonly #classes: SendClasses;
+  /** Bytes in front of each packet. */
+  readonly #front: number;
   /** Payload up to here is copied behind its header, bytes. */
   readonly #maxCopy: number;
   #hold: MappedMemory | undefined;
@@ -51,8 +57,11 @@ export class SendQueue {
   /** Where the last iovec ends: memory that begins there extends it. */
   #end = 0;
 
-  constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace, sealer?: Sealer) {
+  /** @param front - bytes of the entropy header; 0 behind UDP */
+  constructor(libc: Libc, pool: MemoryPool, dma: DmaSpace, classes: SendClasses, sealer?: Sealer, front = 0) {
     this.#libc = libc;
+    this.#classes = classes;
+    this.#front = front;
     this.#pool = pool;
     this.dma = dma;
     this.#sealer = sealer;
@@ -61,7 +70,7 @@ export class SendQueue {
     this.#iovMemory = pool.allocate(MAX_IOVS * IOV_BYTES);
     this.#iov = new Uint32Array(this.#iovMemory.bytes.buffer);
     this.#packet = new Packet(this.#arena.bytes);
-    this.#packet.at = 0;
+    this.#packet.at = front;
   }
 
   /** Packets waiting. */
@@ -81,8 +90,9 @@ export class SendQueue {
     const packet = this.#packet;
     const slices = packet.slices;
     const at = packet.at;
+    const front = this.#front;
     const trailer = packet.padding + (this.#sealer?.bytes ?? 0);
-    let total = packet.length + trailer;
+    let total = front + packet.length + trailer;
     let end = at + packet.length;
     for (let i = 0; i < slices; i++) {
       const length = packet.sliceLength[i]!;
@@ -97,16 +107,18 @@ export class SendQueue {
       }
       if (target.address === 0 || length <= this.#maxCopy) end += length;
     }
-    if (total === 0) return false;
+    if (total === front) return false;
 
     const entropy = packet.entropy < maxEntropy ? packet.entropy : packet.entropy % maxEntropy;
-    if (!this.#joins(packet, entropy, total)) this.#open(packet, entropy, total);
-    this.#append(this.#arena.address + at, packet.length);
+    const trafficClass = (packet.control ? this.#classes.control : this.#classes.data) * 4 + packet.ecn;
+    if (!this.#joins(packet.path, entropy, trafficClass, total)) this.#open(packet.path, entropy, trafficClass, total);
+    if (front > 0) packet.view.setUint32(at - front, entropy * 0x1_0000);
+    this.#append(this.#arena.address + at - front, packet.length + front);
     end = at + packet.length;
     for (let i = 0; i < slices; i++) end = this.#payload(packet, i, end);
     const burst = this.bursts - 1;
     // the system identifies the packets of a burst by their number in it
-    packet.at = trailer === 0 ? end : this.#trailer(packet, entropy, this.segments[burst]!, end);
+    packet.at = front + (trailer === 0 ? end : this.#trailer(packet, entropy, this.segments[burst]!, end));
     this.#packets++;
     const segments = this.segments[burst]! + 1;
     this.segments[burst] = segments;
@@ -131,7 +143,7 @@ export class SendQueue {
     this.#iovs = 0;
     this.#closed = true;
     this.#end = 0;
-    this.#packet.at = 0;
+    this.#packet.at = this.#front;
     this.#held = 0;
   }
 
@@ -181,24 +193,23 @@ export class SendQueue {
     return hold !== undefined && address >= hold.address && address < hold.address + HOLD_BYTES;
   }
 
-  /** Control and data share a burst: no traffic class is set that would tell them apart. */
-  #joins(packet: Packet, entropy: number, total: number): boolean {
+  #joins(path: number, entropy: number, trafficClass: number, total: number): boolean {
     const last = this.bursts - 1;
     return (
       !this.#closed &&
-      this.path[last] === packet.path &&
+      this.path[last] === path &&
       this.entropy[last] === entropy &&
-      this.ecn[last] === packet.ecn &&
+      this.trafficClass[last] === trafficClass &&
       total <= this.segment[last]! &&
       this.bytes[last]! + total <= MAX_DATAGRAM
     );
   }
 
-  #open(packet: Packet, entropy: number, total: number): void {
+  #open(path: number, entropy: number, trafficClass: number, total: number): void {
     const burst = this.bursts++;
-    this.path[burst] = packet.path;
+    this.path[burst] = path;
     this.entropy[burst] = entropy;
-    this.ecn[burst] = packet.ecn;
+    this.trafficClass[burst] = trafficClass;
     this.segment[burst] = total;
     this.segments[burst] = 0;
     this.bytes[burst] = 0;
@@ -256,6 +267,12 @@ export class SendQueue {
     }
     this.#end = address + length;
   }
+}
+
+/** DSCP of the two classes of packets. */
+export interface SendClasses {
+  readonly data: number;
+  readonly control: number;
 }
 
 /** Most segments that every kernel with UDP_SEGMENT takes. */

@@ -3,6 +3,7 @@ import { VerbsError } from '@verbena/core';
 import { isIpv4 } from '@verbena/core/wire';
 import { ERRNO, LINUX, type Libc } from '../memory/libc.ts';
 import type { MappedMemory } from '../memory/mapped-memory.ts';
+import { isLinkLocal } from './zoned-address.ts';
 
 export interface UdpSocket {
   readonly fd: number;
@@ -23,19 +24,30 @@ export function openUdpSocket(
   text: string,
   port: number,
   bufferBytes: number,
+  scope = 0,
 ): UdpSocket {
   const v4 = isIpv4(address);
-  const type = LINUX.SOCK_DGRAM | LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC;
-  const fd = libc.socket(v4 ? LINUX.AF_INET : LINUX.AF_INET6, type, 0);
+  const fd = libc.socket(v4 ? LINUX.AF_INET : LINUX.AF_INET6, LINUX.SOCK_DGRAM | SOCKET_FLAGS, 0);
   if (fd < 0) throw socketError(libc.errno(), text, port);
-  const option = (level: number, name: number, value: number) => setOption(libc, scratch, fd, level, name, value);
-  if (!v4) option(LINUX.SOL_IPV6, LINUX.IPV6_V6ONLY, 1);
-  const length = writeSocketAddress(scratch.bytes, 0, address, port);
+  if (!v4) setOption(libc, scratch, fd, LINUX.SOL_IPV6, LINUX.IPV6_V6ONLY, 1);
+  const length = writeSocketAddress(scratch.bytes, 0, address, port, scope);
   if (libc.bind(fd, scratch.address, length) !== 0) {
     const error = socketError(libc.errno(), text, port);
     libc.close(fd);
     throw error;
   }
+  return { fd, port: boundPort(libc, scratch, fd), ...prepareSocket(libc, scratch, fd, v4, bufferBytes) };
+}
+
+/** What every socket for packets is told. */
+export function prepareSocket(
+  libc: Libc,
+  scratch: MappedMemory,
+  fd: number,
+  v4: boolean,
+  bufferBytes: number,
+): Pick<UdpSocket, 'receiveBufferBytes' | 'sendBufferBytes'> {
+  const option = (level: number, name: number, value: number) => setOption(libc, scratch, fd, level, name, value);
   // Not fragmenting is a wish: a device without it works, only less well.
   if (v4) option(LINUX.SOL_IP, LINUX.IP_MTU_DISCOVER, LINUX.IP_PMTUDISC_DO);
   else option(LINUX.SOL_IPV6, LINUX.IPV6_MTU_DISCOVER, LINUX.IP_PMTUDISC_DO);
@@ -44,11 +56,29 @@ export function openUdpSocket(
     return getOption(libc, scratch, fd, LINUX.SOL_SOCKET, plain) / 2; // the system reports twice what it granted
   };
   return {
-    fd,
-    port: boundPort(libc, scratch, fd),
     receiveBufferBytes: buffer(LINUX.SO_RCVBUFFORCE, LINUX.SO_RCVBUF),
     sendBufferBytes: buffer(LINUX.SO_SNDBUFFORCE, LINUX.SO_SNDBUF),
   };
+}
+
+/**
+ * What the route to a peer carries now, as far as the system knows.
+ *
+ * @returns bytes of a whole IP packet; 0 where it does not tell
+ */
+export function pathMtu(libc: Libc, scratch: MappedMemory, peer: Uint8Array, scope: number): number {
+  const v4 = isIpv4(peer);
+  const fd = libc.socket(v4 ? LINUX.AF_INET : LINUX.AF_INET6, LINUX.SOCK_DGRAM | SOCKET_FLAGS, 0);
+  if (fd < 0) return 0;
+  try {
+    const length = writeSocketAddress(scratch.bytes, 0, peer, ANY_PORT, scope);
+    if (libc.connect(fd, scratch.address, length) !== 0) return 0;
+    return v4
+      ? getOption(libc, scratch, fd, LINUX.SOL_IP, LINUX.IP_MTU)
+      : getOption(libc, scratch, fd, LINUX.SOL_IPV6, LINUX.IPV6_MTU);
+  } finally {
+    libc.close(fd);
+  }
 }
 
 /** @returns false when the system refuses */
@@ -78,8 +108,19 @@ function boundPort(libc: Libc, scratch: MappedMemory, fd: number): number {
   return view.getUint16(2);
 }
 
-/** Writes `sockaddr_in` or `sockaddr_in6`. @returns its length */
-export function writeSocketAddress(bytes: Uint8Array, at: number, address: Uint8Array, port: number): number {
+/**
+ * Writes `sockaddr_in` or `sockaddr_in6`.
+ *
+ * @param scope - number of the interface that the address is on, if it is link-local
+ * @returns its length
+ */
+export function writeSocketAddress(
+  bytes: Uint8Array,
+  at: number,
+  address: Uint8Array,
+  port: number,
+  scope = 0,
+): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const v4 = isIpv4(address);
   bytes.fill(0, at, at + SOCKET_ADDRESS_BYTES);
@@ -87,6 +128,7 @@ export function writeSocketAddress(bytes: Uint8Array, at: number, address: Uint8
   view.setUint16(at + 2, port);
   if (v4) bytes.set(address.subarray(12), at + 4);
   else bytes.set(address, at + 8);
+  if (isLinkLocal(address)) view.setUint32(at + 24, scope, true);
   return v4 ? IPV4_ADDRESS_BYTES : IPV6_ADDRESS_BYTES;
 }
 
@@ -128,4 +170,7 @@ export const IPV6_ADDRESS_BYTES = 28;
 /** Room for either, aligned. */
 export const SOCKET_ADDRESS_BYTES = 32;
 const OPTION_AT = SOCKET_ADDRESS_BYTES;
+export const SOCKET_FLAGS = LINUX.SOCK_NONBLOCK | LINUX.SOCK_CLOEXEC;
+/** Nothing is sent there: a route has no port. */
+const ANY_PORT = 9;
 export const SCRATCH_BYTES = 4096;

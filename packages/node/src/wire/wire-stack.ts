@@ -50,9 +50,12 @@ export class WireStack {
 
   private constructor(live: LiveWire, dma: DmaSpace, options: WireStackOptions) {
     this.live = live;
-    const { device, capture, captureLimitBytes, faults, seal } = options;
-    const sourcePort = (entropy: number) => live.ports[entropy % live.ports.length]!;
-    this.#makeCapture = () => new CaptureWire(live, dma, { local: live.local, seal, sourcePort });
+    const { device, capture, captureLimitBytes, faults, seal, ipProtocol, classes } = options;
+    // directly over IP, answers carry the value of what they answer
+    const sourcePort = (entropy: number) =>
+      ipProtocol === undefined ? live.ports[entropy % live.ports.length]! : entropy;
+    const place = { local: live.local, seal, sourcePort, ipProtocol, classes };
+    this.#makeCapture = () => new CaptureWire(live, dma, place);
     if (capture !== undefined) {
       this.#file = new CaptureFile({ file: capture, device, limitBytes: captureLimitBytes });
       this.#capture = this.#makeCapture();

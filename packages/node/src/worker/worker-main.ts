@@ -1,7 +1,9 @@
 /** The program of a worker thread that runs the kernel half of one device. */
 import { workerData } from 'node:worker_threads';
 import { findTransport, type Nanos, type Session, System, VerbsError } from '@verbena/core';
+import { DomainStore } from '../crypto/domain-store.ts';
 import { Clock } from '../device/clock.ts';
+import { protectedBy } from '../device/device-plan.ts';
 import { LiveHost, randomWords } from '../device/live-host.ts';
 import { type LinkPlan, LiveKernel } from '../device/live-kernel.ts';
 import { localCredentials } from '../device/local-system.ts';
@@ -10,6 +12,7 @@ import { MemoryPool } from '../memory/mapped-memory.ts';
 import {
   type Answer,
   type LinkByName,
+  type PlainError,
   type Question,
   type Report,
   toPlain,
@@ -31,11 +34,13 @@ async function serve(): Promise<void> {
   const libc = await loadLibc();
   const pool = new MemoryPool(libc);
   const system = new System(randomWords);
+  const domains = setup.security === undefined ? undefined : DomainStore.of(setup.security.handed);
+  system.secureDomains = domains;
   const clock = new Clock();
   const kernel = await LiveKernel.open({
     name: setup.name,
     system,
-    links: setup.links.map(linkOf),
+    links: setup.links.map((link) => linkOf(link, domains)),
     libc,
     pool,
     clock,
@@ -51,16 +56,30 @@ async function serve(): Promise<void> {
   setup.calls.on('message', (question: Question) => {
     if (question.kind === 'call') answer({ id: question.id, message: session.invoke(question.message, clock.now()) });
     else if (question.kind === 'counters') answer({ id: question.id, counters: kernel.wireCounters() });
+    else if (question.kind === 'domains')
+      answer({ id: question.id, error: failureOf(() => domains!.follow(question.change)) });
     else if (question.kind === 'close') void close(kernel, session, question.timeoutNs);
     kernel.driver.schedule();
   });
   report({ kind: 'opened', name: kernel.device.name, local: kernel.stacks[0]!.live.local });
 }
 
-function linkOf({ transport: name, ...rest }: LinkByName): LinkPlan {
-  const transport = findTransport(name);
-  if (transport === undefined) throw new VerbsError('ENOENT', 'openDevice', `no transport '${name}'`);
-  return { ...rest, transport };
+function linkOf({ transport: name, secured, ...rest }: LinkByName, domains: DomainStore | undefined): LinkPlan {
+  const found = findTransport(name);
+  const bare = rest.wire.ipProtocol === undefined ? found : found?.overIp;
+  if (bare === undefined) throw new VerbsError('ENOENT', 'openDevice', `no transport '${name}'`);
+  if (!secured) return { ...rest, transport: bare };
+  const { handed: _, ...options } = setup.security!;
+  return { ...rest, bare, transport: protectedBy({ domains: domains!, ...options }, bare) };
+}
+
+function failureOf(change: () => void): PlainError | undefined {
+  try {
+    change();
+    return undefined;
+  } catch (thrown) {
+    return toPlain(thrown, 'secureDomain');
+  }
 }
 
 function answer(message: Answer): void {

@@ -2,12 +2,15 @@
 import { availableParallelism } from 'node:os';
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { type KernelPort, type Message, type Nanos, type UserMemory, VerbsError } from '@verbena/core';
+import type { DomainChange } from '../crypto/domain-store.ts';
 import { Clock } from '../device/clock.ts';
+import type { SecurityOptions } from '../device/device-plan.ts';
 import { Waiters } from '../device/waiters.ts';
 import type { LocalAddress } from '../wire/live-wire.ts';
 import {
   type Answer,
   fromPlain,
+  type PlainError,
   type Question,
   type Report,
   WORDS_BYTES,
@@ -33,8 +36,33 @@ export class WorkerPort implements KernelPort {
   #dead = '';
   #holds = 0;
 
+  #endFollowing = (): void => {};
+
   /** Starts the thread and opens the device there. @throws VerbsError as opening it here would */
-  static async start(setup: Omit<WorkerSetup, 'calls' | 'reports' | 'words'>, memory: UserMemory): Promise<WorkerPort> {
+  static async start({ security, ...setup }: WorkerPlan, memory: UserMemory): Promise<WorkerPort> {
+    if (security === undefined) return await WorkerPort.#start({ ...setup, security }, memory);
+    const { domains, ...options } = security;
+    let port: WorkerPort | undefined;
+    const missed: DomainChange[] = [];
+    const { handed, end } = domains.handOver((change) => {
+      if (port === undefined) missed.push(change);
+      else port.#changeDomains(change);
+    });
+    try {
+      port = await WorkerPort.#start({ ...setup, security: { ...options, handed } }, memory);
+    } catch (error) {
+      end();
+      throw error;
+    }
+    port.#endFollowing = end;
+    for (const change of missed) port.#changeDomains(change);
+    return port;
+  }
+
+  static async #start(
+    setup: Omit<WorkerSetup, 'calls' | 'reports' | 'words'>,
+    memory: UserMemory,
+  ): Promise<WorkerPort> {
     const calls = new MessageChannel();
     const reports = new MessageChannel();
     const words = new SharedArrayBuffer(WORDS_BYTES);
@@ -98,6 +126,15 @@ export class WorkerPort implements KernelPort {
   wireCounters(): Record<string, number> {
     const answer = this.#ask('counters', (id) => ({ kind: 'counters', id }));
     return (answer as { readonly counters: Record<string, number> }).counters;
+  }
+
+  /** Returns when the device works with the change. */
+  #changeDomains(change: DomainChange): void {
+    if (this.#dead !== '') return;
+    const { error } = this.#ask('secureDomain', (id) => ({ kind: 'domains', id, change })) as {
+      readonly error: PlainError | undefined;
+    };
+    if (error !== undefined) throw fromPlain(error);
   }
 
   progress(): number {
@@ -186,10 +223,15 @@ export class WorkerPort implements KernelPort {
   #died(why: string): void {
     if (this.#dead !== '') return;
     this.#dead = why;
+    this.#endFollowing();
     this.#closed?.(false);
     this.#waiters.close(`the device does not answer: ${why}`);
   }
 }
+
+type WorkerPlan = Omit<WorkerSetup, 'calls' | 'reports' | 'words' | 'security'> & {
+  readonly security: SecurityOptions | undefined;
+};
 
 /** The thread's program. From sources, before a build, there is only the built one. */
 function workerFile(): URL {

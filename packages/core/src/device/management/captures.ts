@@ -5,7 +5,8 @@
  */
 import { VerbsError } from '../../base/verbs-error.ts';
 import { CAPTURE_PART_BYTES } from '../../uapi/management/capture.ts';
-import { Capture } from '../capture.ts';
+import { Capture, type CaptureSink } from '../capture.ts';
+import type { SecureDomains } from '../secure-domains.ts';
 import type { Session } from '../session.ts';
 import type { Transaction } from '../transaction.ts';
 import { deviceOf, seesNamespace } from './visibility.ts';
@@ -15,11 +16,11 @@ import { deviceOf, seesNamespace } from './visibility.ts';
  *
  * @returns what is woken when there is something to read
  * @throws VerbsError `ENODEV` · `EPERM` the device belongs to another namespace · `EOPNOTSUPP` the driver cannot ·
- *   `EBUSY` this connection has one · `ENOSPC` there are as many as there can be
+ *   `EBUSY` this connection has one · `ENOSPC` there are as many as there can be · with `decrypt` `EOPNOTSUPP` there are no keys
  */
 export function startCapture(
   session: Session,
-  { device: name }: { readonly device: string },
+  { device: name, decrypt = 0 }: { readonly device: string; readonly decrypt?: number | undefined },
   tx: Transaction,
 ): { readonly wake: number } {
   const call = 'CAPTURE.START';
@@ -52,7 +53,7 @@ export function startCapture(
     'capture',
     () =>
       capture.start((sink) => {
-        const stop = device.driver.capture!(sink);
+        const stop = device.driver.capture!(decrypt === 1 ? inTheClear(system.secureDomains, sink) : sink);
         // a device that is moved away is gone for who is here
         const unwatch = system.watch(({ event, index }) => {
           if (event === 'unregister' && index === device.index) capture.end();
@@ -104,6 +105,15 @@ export function readCapture(
     );
   }
   return { bytes, frames, lost, ended: Number(done) };
+}
+
+/** Whoever may see all packets of a device, and administers its keys, may see the packets in the clear. */
+function inTheClear(domains: SecureDomains | undefined, sink: CaptureSink): CaptureSink {
+  if (domains?.decrypting !== undefined) return domains.decrypting(sink);
+  throw new VerbsError('EOPNOTSUPP', 'CAPTURE.START', 'this system has no cryptography to open packets with', {
+    given: 'decrypt 1',
+    try: 'a capture as packets are on the wire',
+  });
 }
 
 /** Each has a buffer, and costs the device a copy of every packet. */

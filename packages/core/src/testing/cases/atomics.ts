@@ -163,7 +163,7 @@ export const ATOMIC_CASES: readonly SuiteCase[] = [
       const bed = suite.bed();
       const { a, b } = bed;
       const result = new Words(a, 2);
-      const target = new Words(b, 2);
+      const target = new Words(b, 3);
       const closed = new Words(b, 2, ['local-write', 'remote-write', 'remote-read']);
       const refused = (words: Words, remoteOffset: number, status: 'REM_ACCESS_ERR' | 'REM_INV_REQ_ERR') => {
         for (const asked of [{ add: 1 }, { compare: 0, swap: 1 }]) {
@@ -176,7 +176,7 @@ export const ATOMIC_CASES: readonly SuiteCase[] = [
         }
       };
       refused(closed, 0, 'REM_ACCESS_ERR'); // no right
-      refused(target, 16, 'REM_ACCESS_ERR'); // behind the end
+      refused(target, 24, 'REM_ACCESS_ERR'); // behind the end
       refused(target, 2 ** 40, 'REM_ACCESS_ERR');
       for (const offset of [1, 4, 7, 9]) refused(target, offset, 'REM_INV_REQ_ERR'); // not aligned
       target.region.deregister();

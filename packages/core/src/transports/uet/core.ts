@@ -11,6 +11,7 @@ import { createCounters, DROP, type DropName, EVENT } from './drops.ts';
 import { ContextTable } from './pds/context-table.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
 import { Outbox, Post } from './pds/outbox.ts';
+import { ReorderBuffer } from './pds/reorder-buffer.ts';
 import { StartPsns } from './pds/start-psn.ts';
 import { PDC_STATE_NAMES, PdcState, stepAllowed } from './pds/states.ts';
 import { SecureStarts } from './tss/secure-starts.ts';
@@ -21,7 +22,9 @@ export class Core {
   readonly settings: Settings;
   readonly counters: Counters;
   readonly contexts: ContextTable;
-  readonly outbox = new Outbox();
+  readonly outbox: Outbox;
+  /** Packets of ordered contexts that came too early. */
+  readonly reorder: ReorderBuffer;
   /** First PSNs that peers are told to use. */
   readonly starts: StartPsns;
   /** Which starts of protected contexts are taken, and where ours begin. */
@@ -29,6 +32,8 @@ export class Core {
   /** Paths whose peer takes no Negotiation. */
   readonly plainPeers = new Set<number>();
   readonly timers: DeadlineHeap;
+  /** Time of the step that is being made. */
+  now: Nanos = 0;
   /** The engine is shutting down: contexts close as soon as they rest. */
   closing = false;
   // a ring of contexts that may have something to send
@@ -45,8 +50,10 @@ export class Core {
     this.config = config;
     this.settings = resolveSettings('UET', SETTINGS, config.settings);
     this.counters = createCounters();
+    this.outbox = new Outbox(powerOfTwo(this.settings.maxAnswers));
     const { maxContexts, maxTargetContextsPerPeer, windowPackets, defaultMpr, newPdcTime } = this.settings;
     const { reservedContexts, maxCccs, maxBitmaps } = this.settings;
+    this.reorder = new ReorderBuffer(this.settings.reorderBuffer, config.payloadMtu);
     this.starts = new StartPsns(services.random, newPdcTime);
     this.secureStarts = new SecureStarts(this.settings.secureStart);
     this.contexts = new ContextTable(

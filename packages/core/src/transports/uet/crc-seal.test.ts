@@ -51,6 +51,27 @@ describe('UET CRC as a seal (uet:pds/1.7, uet:pds/8 D3, uet:pds/8 D4)', () => {
     });
   }
 
+  it('covers the entropy header where there is no UDP (uet:pds/1.3)', () => {
+    const random = new SeededRandom(6);
+    for (const v6 of [false, true]) {
+      const ip = v6 ? 40 : 20;
+      const { packet: udp, datagram } = around(v6, new Uint8Array(0));
+      const payload = Uint8Array.from({ length: 77 }, () => random.below(256));
+      const packet = new Uint8Array(ip + 4 + payload.length + 4);
+      packet.set(udp.subarray(0, ip));
+      packet[v6 ? 6 : 9] = 253;
+      packet.set([0x42, 0x43, 0, 0], ip);
+      packet.set(payload, ip + 4);
+      Object.assign(datagram, { sourcePort: 0x4243, destinationPort: 0, length: payload.length + 4 });
+      const seal = uet.overIp!.sealFor!({ crc: 1 })!;
+      const state = seal.update(seal.begin(datagram), payload, 0, payload.length);
+      seal.write(state, packet, packet.length - 4);
+      expect(checkUetCrc(packet)).toBe(true);
+      packet[ip + 1]! ^= 1;
+      expect(checkUetCrc(packet)).toBe(false);
+    }
+  });
+
   it('is there when the setting asks for it', () => {
     expect(uet.sealFor?.({ crc: 1 })).toBe(uetCrcSeal);
     expect(uet.sealFor?.({ crc: 0 })).toBeUndefined();

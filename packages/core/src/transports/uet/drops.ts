@@ -113,6 +113,9 @@ const EVENTS = [
   'messages_received',
   'refused_requests',
   'rnr_retries',
+  'deferred_sends',
+  'unexpected_messages',
+  'unexpected_refused',
   'outbox_full',
 ] as const;
 

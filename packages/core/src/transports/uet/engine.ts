@@ -23,6 +23,7 @@ import { RudiSource } from './pds/rudi-source.ts';
 import { Source } from './pds/source.ts';
 import { PDC_STATE_NAMES, PdcState } from './pds/states.ts';
 import { type LocalQueuePair, QueuePairs } from './queue-pairs.ts';
+import { flush } from './ses/abandoned-messages.ts';
 import { Initiator } from './ses/initiator.ts';
 import type { Message } from './ses/message.ts';
 import { Target } from './ses/target.ts';
@@ -53,8 +54,8 @@ export class UetEngine implements Engine {
   constructor(services: Services, config: EngineConfig) {
     this.#core = new Core(services, config);
     this.counters = this.#core.counters;
-    this.#initiator = new Initiator(this.#core);
-    this.#target = new Target(this.#core, this.#queuePairs);
+    this.#initiator = new Initiator(this.#core, (message) => this.#submit(this.#now, message));
+    this.#target = new Target(this.#core, this.#queuePairs, this.#initiator);
     this.#source = new Source(this.#core, this.#initiator, this.#target, (message) => this.#submit(this.#now, message));
     this.#answers = new Answers(this.#core);
     this.#rudiSource = new RudiSource(this.#core, this.#initiator);
@@ -64,7 +65,7 @@ export class UetEngine implements Engine {
   }
 
   receive(now: Nanos, packet: Packet): void {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     const core = this.#core;
     core.count(EVENT.received_packets);
     if (packet.damaged) return core.drop('damaged');
@@ -107,7 +108,7 @@ export class UetEngine implements Engine {
   }
 
   doorbell(now: Nanos, handle: number): void {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     const qp = this.#queuePairs.get(handle);
     if (qp === undefined) return;
     if (qp.config.type === 'UD') return this.#datagrams.wake(qp);
@@ -116,7 +117,7 @@ export class UetEngine implements Engine {
   }
 
   expire(now: Nanos): void {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     const { timers, contexts } = this.#core;
     while (timers.earliest() <= now) {
       const context = contexts.at(timers.first())!;
@@ -124,11 +125,15 @@ export class UetEngine implements Engine {
       else this.#source.expire(now, context);
     }
     this.#rudiSource.expire(now);
+    this.#initiator.deferred.expire(now);
+    this.#target.deferrals.expire(now);
+    this.#initiator.rendezvous.expire(now);
+    this.#target.rendezvous.expire(now);
     if (now >= this.#strandedUntil) this.#failStranded();
   }
 
   transmit(now: Nanos, out: Packet): boolean {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     const core = this.#core;
     const answers = this.#answers;
     if (this.#quantum > 0 && this.#transmitData(now, out)) return this.#sent();
@@ -143,20 +148,28 @@ export class UetEngine implements Engine {
   }
 
   deadline(): Nanos {
-    return Math.min(this.#core.timers.earliest(), this.#strandedUntil, this.#rudiSource.deadline);
+    const put = Math.min(this.#initiator.deferred.deadline, this.#target.deferrals.deadline);
+    const read = Math.min(this.#initiator.rendezvous.deadline, this.#target.rendezvous.deadline);
+    const loose = Math.min(this.#rudiSource.deadline, put, read);
+    return Math.min(this.#core.timers.earliest(), this.#strandedUntil, loose);
   }
 
   addQueuePair(_now: Nanos, config: QueuePairConfig): string {
-    return this.#queuePairs.add(config);
+    const why = this.#queuePairs.add(config);
+    if (why === '' && config.matching === true && config.type !== 'UD')
+      this.#queuePairs.get(config.qp)!.matching = this.#target.matching();
+    return why;
   }
 
   removeQueuePair(now: Nanos, handle: number): void {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     const qp = this.#queuePairs.remove(handle);
     if (qp === undefined) return;
     this.#starved.delete(qp);
     this.#datagrams.remove(qp);
     this.#rudiSource.removeQueuePair(handle);
+    this.#initiator.deferred.removeQueuePair(handle);
+    this.#initiator.rendezvous.removeQueuePair(handle);
     for (let i = this.#stranded.length - 1; i >= 0; i--) {
       const message = this.#stranded[i]!;
       if (message.qp !== handle) continue;
@@ -165,7 +178,7 @@ export class UetEngine implements Engine {
       this.#initiator.finish(message);
     }
     for (const context of this.#core.contexts.all()) {
-      this.#initiator.flush(context, handle);
+      flush(this.#initiator, context, handle);
       this.#core.makeReady(context);
     }
     qp.openReads = 0;
@@ -194,7 +207,7 @@ export class UetEngine implements Engine {
   }
 
   close(now: Nanos): void {
-    this.#now = now;
+    this.#core.now = this.#now = now;
     this.#core.closing = true;
     for (const context of this.#core.contexts.all()) this.#core.makeReady(context);
     this.#closeResting(now);
@@ -202,6 +215,7 @@ export class UetEngine implements Engine {
 
   end(): void {
     this.#initiator.end();
+    this.#target.end();
     this.#datagrams.end();
   }
 
@@ -216,7 +230,16 @@ export class UetEngine implements Engine {
       contexts: this.#core.contexts.size,
       messages: this.#initiator.messages.size,
       inbound_messages: this.#target.inboundMessages,
+      unexpected_messages: this.#target.unexpected.messages,
+      unexpected_bytes: this.#target.unexpected.bytes,
+      atomic_operands: this.#initiator.keptOperands,
+      atomic_results: this.#target.keptResults,
+      early_packets: this.#core.reorder.size,
       timers: this.#core.timers.size,
+      exposures: this.#initiator.rendezvous.size,
+      rendezvous: this.#target.rendezvous.size,
+      deferrals: this.#target.deferrals.size,
+      deferred_sends: this.#initiator.deferred.size,
       stranded_messages: this.#stranded.length,
       idempotent_packets: this.#rudiSource.outstanding,
       queue_pairs: this.#queuePairs.size,

@@ -42,17 +42,17 @@ export function profilesOf(offer: Offer, parts: Readonly<Record<Part, boolean>> 
 
 /** Whether the engine has what no attribute tells of. Whoever builds one of them turns it on here. */
 export const PARTS = {
-  /** Headers for short messages are taken from peers; none are sent. */
+  /** Headers for short messages are taken from peers; whether they are sent is a setting. */
   mediumHeader: true,
   smallHeader: true,
   trimmedPackets: true,
   congestionState: true,
-  taggedSend: false,
-  tagWildcards: false,
-  deferrableSend: false,
-  rendezvous: false,
-  atomics: false,
-  fetchingAtomics: false,
+  taggedSend: true,
+  tagWildcards: true,
+  deferrableSend: true,
+  rendezvous: true,
+  atomics: true,
+  fetchingAtomics: true,
   fence: true,
   deviceMemory: false,
   nscc: false,

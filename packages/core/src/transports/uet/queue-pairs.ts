@@ -2,6 +2,7 @@
 import type { QueuePairConfig } from '../../engine/engine.ts';
 import { ReceiveWork } from '../../engine/work.ts';
 import type { DeliveryContext } from './pds/delivery-context.ts';
+import type { Matching } from './ses/matched-sends.ts';
 import type { Message } from './ses/message.ts';
 
 export class LocalQueuePair {
@@ -13,6 +14,8 @@ export class LocalQueuePair {
   /** A receive that was taken and not used yet. */
   readonly spare = new ReceiveWork();
   hasSpare = false;
+  /** Of one that matches: its receives, and messages that none takes yet. */
+  matching: Matching | undefined = undefined;
   /** Datagrams may be waiting in its ring. */
   queued = false;
   /** Work was posted and not all of it could be taken. */
@@ -33,7 +36,7 @@ export class QueuePairs {
   readonly #byHandle = new Map<number, LocalQueuePair>();
   /** (PIDonFEP, resource index) to queue pair; absolute and relative ones share the numbers of one endpoint. */
   readonly #byNumber = new Map<number, LocalQueuePair>();
-  readonly #pids = new Map<number, number>();
+  readonly #pids = new Map<number, LocalQueuePair[]>();
   readonly #jobs = new Map<number, number>();
 
   get size(): number {
@@ -56,7 +59,9 @@ export class QueuePairs {
     const one = new LocalQueuePair(config);
     this.#byHandle.set(config.qp, one);
     this.#byNumber.set(number, one);
-    bump(this.#pids, pidKey(config.qpn), 1);
+    const process = this.#pids.get(pidKey(config.qpn));
+    if (process === undefined) this.#pids.set(pidKey(config.qpn), [one]);
+    else process.push(one);
     return '';
   }
 
@@ -65,7 +70,9 @@ export class QueuePairs {
     if (one === undefined) return undefined;
     this.#byHandle.delete(handle);
     this.#byNumber.delete(key(one.config.qpn));
-    bump(this.#pids, pidKey(one.config.qpn), -1);
+    const process = this.#pids.get(pidKey(one.config.qpn))!;
+    process.splice(process.indexOf(one), 1);
+    if (process.length === 0) this.#pids.delete(pidKey(one.config.qpn));
     return one;
   }
 
@@ -83,6 +90,11 @@ export class QueuePairs {
 
   hasPid(relative: boolean, pid: number): boolean {
     return this.#pids.has(pid | (relative ? 0 : ABSOLUTE_BIT));
+  }
+
+  /** All of a process. */
+  ofProcess(relative: boolean, pid: number): readonly LocalQueuePair[] {
+    return this.#pids.get(pid | (relative ? 0 : ABSOLUTE_BIT)) ?? [];
   }
 
   /** By what a packet names. */

@@ -145,7 +145,12 @@ export function decode(bytes: Uint8Array): Seen {
   const at = pdsLength(type);
   if (isCc) seen.credit = extract(PdsRequestCc, view, 0).creditTarget;
   if (next === NextHeader.RESPONSE_DATA || next === NextHeader.RESPONSE_DATA_SMALL) decodeResponse(seen, view, at);
-  else {
+  else if (next === NextHeader.REQUEST_SMALL || next === NextHeader.REQUEST_MEDIUM) {
+    const hasData = RequestMedium.hd.get(view, at) === 1;
+    const header = next === NextHeader.REQUEST_SMALL ? RequestSmall : hasData ? RequestMediumData : RequestMedium;
+    seen.ses = extract(header, view, at);
+    seen.data = [...bytes.subarray(at + byteLength(header))];
+  } else {
     const first = extract(RequestStd, view, at);
     seen.ses = first.som === 1 ? first : extract(RequestStdNext, view, at);
     seen.data = [...bytes.subarray(at + byteLength(RequestStd))];

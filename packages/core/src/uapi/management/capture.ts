@@ -1,4 +1,4 @@
-import { give, method, need, object } from '../schema.ts';
+import { give, maybe, method, need, object } from '../schema.ts';
 
 /** Bytes that one answer of CAPTURE.READ has at most. */
 export const CAPTURE_PART_BYTES = 49_152;
@@ -17,6 +17,9 @@ export const CAPTURE = object({
       {
         device: need.text(0, 'name or index', 64),
         wake: give.u32(1, 'what is woken when there is something to read'),
+        decrypt: maybe(
+          need.u32(2, '1: packets of secure domains are shown in the clear, with those keys that are here', 1),
+        ),
       },
       { right: 'admin' },
     ),

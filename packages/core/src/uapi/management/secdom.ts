@@ -16,7 +16,10 @@ export const SECDOM = object({
       'Adds a domain with its first key, which is sent under at once.',
       {
         sdi: need.u32(0, 'secure domain identifier, from 1', 0xff_ffff),
-        options: need.row(1, 'mode, ssi, epochLifetime, rekeyMask, rekeyShift, ipv6Context, splitCounters, latchAfter'),
+        options: need.row(
+          1,
+          'mode, ssi, clients, epochLifetime, rekeyMask, rekeyShift, ipv6Context, splitCounters, latchAfter',
+        ),
         key: need.bytes(2, 'the key; of a client key and mask', 32, 44),
         an: maybe(need.u32(3, 'slot; 0 when left out', 1)),
         epoch: maybe(need.u32(4, '0 when left out', 0xffff)),

@@ -34,19 +34,23 @@ import {
   RudiPacket,
   UudRequest,
 } from './pds.ts';
-import { SecurityHeader, SecurityHeaderSsi } from './security.ts';
+import { CheckValue, SecurityHeader, SecurityHeaderSsi } from './security.ts';
 import { dissectSes } from './ses-dissector.ts';
 
 /** A UET packet whose IP header is at `ip`: like `dissectPacket`, and looks for the CRC at the end. */
 export function dissectSealed(d: Dissection, ip: number, at: number, end: number): void {
   const hasCrc = !d.trimmed && end - at > UET_CRC_BYTES && checkUetCrc(d.bytes.subarray(ip, end));
   const last = hasCrc ? end - UET_CRC_BYTES : end;
-  dissectPacket(d, at, last);
+  dissectPacket(d, at, last, ip);
   if (hasCrc) d.add('UET-CRC', UetCrcTrailer, last, end);
 }
 
-/** A UET packet from `at`, where the PDS prologue or the security header stands, to `end`, without trailer. */
-export function dissectPacket(d: Dissection, at: number, end: number): void {
+/**
+ * A UET packet from `at`, where the PDS prologue or the security header stands, to `end`, without trailer.
+ *
+ * @param ip - where its IP header is, if there is one
+ */
+export function dissectPacket(d: Dissection, at: number, end: number, ip = -1): void {
   if (end - at < 2) {
     d.problem(at, 'UET-PDS', 'the packet ends before the PDS prologue');
     return;
@@ -58,6 +62,10 @@ export function dissectPacket(d: Dissection, at: number, end: number): void {
   const secured = SecurityHeader.sp.get(d.view, at) === 1 ? SecurityHeaderSsi : SecurityHeader;
   const inner = d.add('UET-TSS', secured, at, end);
   if (inner < 0) return;
+  if (d.options.open !== undefined) {
+    opened(d, ip, at, inner, end);
+    return;
+  }
   if (d.options.encrypted !== false) {
     d.note(inner, 'UET-TSS', 'what follows is encrypted');
     d.payload(inner, end);
@@ -72,6 +80,19 @@ export function dissectPacket(d: Dissection, at: number, end: number): void {
     return;
   }
   pds(d, inner, end);
+}
+
+/** A protected packet, for who may have keys. */
+function opened(d: Dissection, ip: number, at: number, inner: number, end: number): void {
+  const problem = d.options.open!({ bytes: d.bytes, view: d.view, ip, at, end });
+  if (problem !== '') {
+    d.note(inner, 'UET-TSS', `stays encrypted: ${problem}`);
+    d.payload(inner, end);
+    return;
+  }
+  const last = end - byteLength(CheckValue);
+  pds(d, inner, last);
+  d.add('UET-TSS', CheckValue, last, end);
 }
 
 function pds(d: Dissection, at: number, end: number): void {

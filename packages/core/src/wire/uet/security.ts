@@ -3,7 +3,7 @@
  *
  * Its first five bits share their place with the PDS type, which is how a receiver tells the two apart.
  */
-import { bits, header } from '../header.ts';
+import { bits, bytes, header } from '../header.ts';
 import { PdsType } from './pds-codes.ts';
 
 const first = {
@@ -29,3 +29,6 @@ export const SecurityHeaderSsi = header('UET security with SSI', 'uet:tss/3', {
   ssi: bits(32, 'Source identifier').hex(),
   ...last,
 });
+
+/** Behind a protected packet (ICV): proves that it is as it was sealed. */
+export const CheckValue = header('UET check value', 'uet:tss/9', { icv: bytes(16, 'Check value') });

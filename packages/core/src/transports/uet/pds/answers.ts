@@ -11,13 +11,15 @@ import { FLAG_AR, FLAG_M, FLAG_RETX, FLAG_SYN, NextHeader, PdsRequest, REQ_CLEAR
 import { ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
-import type { Answer } from '../ses/target.ts';
-import { CcState, writeState } from './congestion.ts';
+import type { Answer } from '../ses/answer.ts';
+import { CcState, writeOwnRefusal, writeOwnState, writeState } from './congestion.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Post } from './outbox.ts';
 import {
   ECT,
   storedHeader,
+  widenAck,
+  widenNack,
   writeAck,
   writeAckCc,
   writeControl,
@@ -143,6 +145,13 @@ export class Answers {
     core.wantAck(context);
   }
 
+  /** Something came ahead of its turn: the source hears that it is here, and nothing of it is acknowledged. */
+  wantBitmap(now: Nanos, context: DeliveryContext, packet: Packet): void {
+    context.ackMarked ||= packet.ecn === 3;
+    context.ackDue = Math.min(context.ackDue, now);
+    this.#core.wantAck(context);
+  }
+
   #writeCoalesced(now: Nanos, context: DeliveryContext, out: Packet): void {
     const { ccState, ecn } = this.#core.settings;
     const { rx } = context;
@@ -155,9 +164,9 @@ export class Answers {
     // it may share a burst with data, which a mark on it does not harm
     out.ecn = ecn === 1 ? ECT : 0;
     let length: number;
-    if (rx.ahead > 0 || ccState !== CcState.WITH_BITMAPS) {
+    if (rx.ahead > 0 || rx.early > 0 || ccState !== CcState.WITH_BITMAPS) {
       length = writeAckCc(out, context, offset, nextHeader, flags, this.#sackBase(context));
-      writeState(out, now, context, ccState, context.ackSince);
+      length = this.#writeState(now, out, context, length, context.ackSince);
     } else {
       context.sackStep = 0;
       length = writeAck(out, context.localId, context.remoteId, rx.cack, offset, nextHeader, flags);
@@ -177,11 +186,23 @@ export class Answers {
     out.length = length;
   }
 
+  /** Congestion state behind an ACK_CC. @returns the length of the header that it makes */
+  #writeState(now: Nanos, out: Packet, context: DeliveryContext, length: number, since: Nanos): number {
+    const { ccState } = this.#core.settings;
+    if (ccState !== CcState.BOTH) {
+      writeState(out, now, context, ccState, since);
+      return length;
+    }
+    const wide = widenAck(out);
+    writeOwnState(out, now, context, since);
+    return wide;
+  }
+
   /** Bitmaps of 64 walk over everything that arrived out of order, then begin anew. */
   #sackBase(context: DeliveryContext): number {
     const { rx } = context;
     const base = psnAdd(rx.cack, 1 + context.sackStep);
-    if (psnAfter(base, rx.highest)) {
+    if (psnAfter(base, rx.top)) {
       context.sackStep = SACK_BITS;
       return psnAdd(rx.cack, 1);
     }
@@ -199,6 +220,11 @@ export class Answers {
     const flags = outbox.flags[i]!;
     if (post === Post.NACK) {
       out.length = writeNack(out, outbox.code[i]!, psn, localId, remoteId, outbox.payload[i]!, flags);
+      const refused = core.settings.ccState === CcState.BOTH ? core.contexts.get(localId) : undefined;
+      if (refused !== undefined) {
+        out.length = widenNack(out);
+        writeOwnRefusal(out, refused);
+      }
       core.count(EVENT.sent_nacks);
       return true;
     }
@@ -233,7 +259,7 @@ export class Answers {
         flags,
         this.#probeBase(context, outbox.payload[i]!),
       );
-      writeState(out, now, context, core.settings.ccState, outbox.since[i]!);
+      out.length = this.#writeState(now, out, context, out.length, outbox.since[i]!);
       return true;
     }
     const { rx } = context;

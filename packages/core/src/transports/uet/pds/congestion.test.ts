@@ -21,7 +21,7 @@ import {
   RETX,
   START,
 } from '../rig-packets.testdata.ts';
-import { readRefusalState, readState } from './congestion.ts';
+import { nominalBytes, readRefusalState, readState } from './congestion.ts';
 import { DeliveryContext } from './delivery-context.ts';
 
 function giveMarked(bench: Bench, bytes: Uint8Array): void {
@@ -39,6 +39,14 @@ function bytesOf<H extends Parameters<typeof emit>[0]>(header: H, values: Header
 /** Nominal size of the writes of 8 bytes that the played peer sends. */
 const NOMINAL = 12 + 44 + 8 + 48;
 const units = (bytes: number) => Math.ceil(bytes / 256);
+
+describe('the nominal size of a packet (uet:pds/1.5)', () => {
+  it('begins at the UDP header, or at the entropy header directly over IP', () => {
+    const packet = new Packet(new Uint8Array(100));
+    packet.length = 64;
+    expect([nominalBytes(packet), nominalBytes(packet, 4)]).toEqual([64 + 8 + 40, 64 + 4 + 40]);
+  });
+});
 
 describe('what a destination measures (uet:pds/2.8, uet:pds/1.5)', () => {
   it('rides in the acknowledgements that carry a bitmap: bytes of new packets, those out of order, time held', () => {

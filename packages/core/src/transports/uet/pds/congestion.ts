@@ -15,10 +15,15 @@ const { ccType, serviceTime, rc, rcvCwndPend, rcvdBytes, oooCount } = AckCc;
 const { credit } = AckCcCredit;
 
 /** What `ccState` chooses: which acknowledgements carry state, and which. */
-export const CcState = { WITH_BITMAPS: 0, MEASURED: 1, CREDIT: 2 } as const;
+export const CcState = { WITH_BITMAPS: 0, MEASURED: 1, CREDIT: 2, BOTH: 3 } as const;
 
-/** Size of a packet as both ends count it: UDP and what is behind it, and 40 bytes for what is before. @spec uet:pds/1.5 */
-export const nominalBytes = (packet: Packet): number => packet.length + UDP_BYTES + AROUND_BYTES;
+/**
+ * Size of a packet as both ends count it: UDP or the entropy header and what is behind it, and 40 bytes for what is before.
+ *
+ * @spec uet:pds/1.5
+ */
+export const nominalBytes = (packet: Packet, frontBytes = UDP_BYTES): number =>
+  packet.length + frontBytes + AROUND_BYTES;
 
 /** Fills the state of an ACK_CC whose other fields are written. @param since - when the packet came; 0 = not known */
 export function writeState(out: Packet, now: Nanos, context: DeliveryContext, kind: number, since: Nanos): void {
@@ -35,6 +40,29 @@ export function writeState(out: Packet, now: Nanos, context: DeliveryContext, ki
   const held = since === 0 ? 0 : Math.max(1, Math.round((now - since) / SERVICE_UNIT));
   serviceTime.set(view, at, Math.min(held, MOST_SERVICE));
   rcvdBytes.set(view, at, received & MASK);
+}
+
+/**
+ * Fills the state of an ACK_CCX: what is measured, as in an ACK_CC, and behind it the credit. The layout is our own, under
+ * one of the two numbers that are free for that. @spec uet:pds/2.9 uet:pds/8 D8
+ */
+export function writeOwnState(out: Packet, now: Nanos, context: DeliveryContext, since: Nanos): void {
+  const { view, at } = out;
+  writeState(out, now, context, CcState.MEASURED, since);
+  AckCcx.ccxType.set(view, at, OWN_LAYOUT);
+  view.setUint32(at + CCX_STATE_AT + 8, grantedCredit(context) << 8);
+  view.setUint32(at + CCX_STATE_AT + 12, 0);
+}
+
+/** Fills the state of a NACK_CCX: bytes received, packets out of order, credit. @spec uet:pds/2.11 uet:pds/8 D8 */
+export function writeOwnRefusal(out: Packet, context: DeliveryContext): void {
+  const { view, at } = out;
+  const from = at + NACK_STATE_AT;
+  view.setUint32(from, (OWN_LAYOUT << 28) | (Math.ceil(context.receivedBytes / UNIT) & MASK));
+  view.setUint16(from + 4, Math.min(context.rx.ahead, MOST_OUT_OF_ORDER));
+  view.setUint16(from + 6, 0);
+  view.setUint32(from + 8, grantedCredit(context) << 8);
+  view.setUint32(from + 12, 0);
 }
 
 /** Reads the state of an acknowledgement. */
@@ -104,5 +132,7 @@ const MASK = 0xff_ffff;
 const SERVICE_UNIT: Nanos = 128;
 const MOST_SERVICE = 0xffff;
 const MOST_OUT_OF_ORDER = 0xfffe;
+/** The first of the two numbers for layouts of one's own. */
+const OWN_LAYOUT = 14;
 const CCX_STATE_AT = byteLength(AckCcx) - 16;
 const NACK_STATE_AT = byteLength(NackCcx) - 16;

@@ -14,7 +14,7 @@ import { CompletionOpcode, Status, WorkOpcode } from '../../../engine/status.ts'
 import { CompletionRecord, MAX_INLINE, SendWork } from '../../../engine/work.ts';
 import { byteLength } from '../../../wire/header.ts';
 import { NextHeader, PdsType, UudRequest } from '../../../wire/uet/pds.ts';
-import { RequestStd, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
+import { RequestMedium, RequestStd, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import type { LocalQueuePair, QueuePairs } from '../queue-pairs.ts';
@@ -33,18 +33,17 @@ export class Datagrams {
   readonly #grh = new Packet(new Uint8Array(GRH_BYTES));
   /** Queue pairs that may have something to send. */
   readonly #ready: LocalQueuePair[] = [];
-  readonly #inlineBytes = new Uint8Array(INLINE_PLACES * MAX_INLINE);
-  readonly #inlineRegion: number;
+  /** Memory for inline data; taken when the first datagram leaves. */
+  #inlineRegion = 0;
   #inlinePlace = 0;
 
   constructor(core: Core, queuePairs: QueuePairs) {
     this.#core = core;
     this.#queuePairs = queuePairs;
-    this.#inlineRegion = core.services.dma.attach({ bytes: this.#inlineBytes, address: 0 });
   }
 
   end(): void {
-    this.#core.services.dma.detach(this.#inlineRegion);
+    if (this.#inlineRegion !== 0) this.#core.services.dma.detach(this.#inlineRegion);
   }
 
   wake(qp: LocalQueuePair): void {
@@ -62,6 +61,10 @@ export class Datagrams {
   /** Fills `out` with the next datagram; false when there is none. */
   transmit(out: Packet): boolean {
     while (this.#ready.length > 0) {
+      this.#inlineRegion ||= this.#core.services.dma.attach({
+        bytes: new Uint8Array(INLINE_PLACES * MAX_INLINE),
+        address: 0,
+      });
       const qp = this.#ready[0]!;
       for (;;) {
         const work = this.#work;
@@ -94,7 +97,7 @@ export class Datagrams {
     if (!request.decode(view, at + UUD_BYTES, room, nextHeader, config.payloadMtu)) return core.drop('next_header');
     const payload = room - request.headerBytes;
     const { ver, opcode, ie, som, length } = request;
-    if (ver !== 0 || opcode !== SesOpcode.DATAGRAM_SEND || ie || !som || length !== payload)
+    if (ver !== 0 || !isDatagram(opcode) || ie || !som || length !== payload)
       return core.drop('datagram');
     if (payload > config.payloadMtu) return core.drop('datagram');
     const qp = this.#queuePairs.find(request.rel, request.pid, request.resource);
@@ -163,22 +166,27 @@ export class Datagrams {
     if (length > core.config.payloadMtu) return Status.LOC_LEN_ERR;
     const { view } = out;
     const at = out.at + UUD_BYTES;
-    view.setUint32(out.at, ((PdsType.UUD_REQ << 27) | (NextHeader.REQUEST_STD << 23)) >>> 0);
+    const isShort = core.settings.shortHeaders === 1;
+    const header = isShort ? NextHeader.REQUEST_MEDIUM : NextHeader.REQUEST_STD;
+    view.setUint32(out.at, ((PdsType.UUD_REQ << 27) | (header << 23)) >>> 0);
     const flags = SES_EOM | SES_SOM | (hasImm ? SES_HD : 0) | ((remoteQpn & ABSOLUTE) === 0 ? SES_REL : 0);
-    view.setUint32(at, (SesOpcode.DATAGRAM_SEND << 24) | (flags << 16));
+    view.setUint32(at, (SesOpcode.DATAGRAM_SEND << 24) | (flags << 16) | (isShort ? length : 0));
     view.setUint32(at + 4, work.jobId);
     view.setUint32(at + 8, ((remoteQpn & 0xfff) << 16) | ((remoteQpn >>> 12) & 0xfff));
-    bufferOffset.hi.set(view, at, 0);
-    bufferOffset.lo.set(view, at, 0);
+    // MEDIUM has completion data where STD has the offset, and ends behind the match bits
+    bufferOffset.hi.set(view, at, isShort && hasImm ? work.immHi : 0);
+    bufferOffset.lo.set(view, at, isShort && hasImm ? work.immLo : 0);
     initiator.set(view, at, config.sourceId);
     // a key with the top bit set is privileged: it stands for the one of the queue pair
     const key = work.qkey >>> 31 === 1 ? config.attributes.qkey : work.qkey;
     memoryKey.hi.set(view, at, config.qpn >>> 0);
     memoryKey.lo.set(view, at, key >>> 0);
-    headerData.hi.set(view, at, hasImm ? work.immHi : 0);
-    headerData.lo.set(view, at, hasImm ? work.immLo : 0);
-    requestLength.set(view, at, length);
-    out.length = UUD_BYTES + STD_BYTES;
+    if (!isShort) {
+      headerData.hi.set(view, at, hasImm ? work.immHi : 0);
+      headerData.lo.set(view, at, hasImm ? work.immLo : 0);
+      requestLength.set(view, at, length);
+    }
+    out.length = UUD_BYTES + (isShort ? MEDIUM_BYTES : STD_BYTES);
     out.path = work.path;
     out.entropy = config.qp % core.config.entropies;
     out.ecn = core.settings.ecn === 1 ? ECT : 0;
@@ -208,8 +216,12 @@ export class Datagrams {
   }
 }
 
+/** SEND is what some senders put there. @spec uet:ses/9 D-14 */
+const isDatagram = (opcode: number): boolean => opcode === SesOpcode.DATAGRAM_SEND || opcode === SesOpcode.SEND;
+
 const UUD_BYTES = byteLength(UudRequest);
 const STD_BYTES = byteLength(RequestStd);
+const MEDIUM_BYTES = byteLength(RequestMedium);
 const ABSOLUTE = 0x8000_0000 | 0;
 /** Inline data of this many datagrams stays until hosts have gathered it; more than the batch of any host. */
 const INLINE_PLACES = 1024;

@@ -97,8 +97,12 @@ export class DeliveryContext {
 
   /** Last progress of acknowledgements: the retransmission timer counts from here. */
   progressAt: Nanos = 0;
+  /** When read data came last. */
+  servedAt: Nanos = 0;
   backoff = 0;
   probed = false;
+  /** A probe is out, and its answer counts once. */
+  probeOpen = false;
   probeSerial = 0;
   /** Probes since the last progress that found something missing. */
   tailLosses = 0;
@@ -158,13 +162,14 @@ export class DeliveryContext {
     this.proofDue = NEVER;
     this.clearOwed = -1;
     this.clearDue = NEVER;
-    this.progressAt = this.lastActivity = now;
+    this.progressAt = this.servedAt = this.lastActivity = now;
     this.backoff = this.srtt = this.entropy = this.recoverySerial = this.tailLosses = 0;
-    this.probed = false;
+    this.probed = this.probeOpen = false;
     this.refusedUntil = this.closeDue = NEVER;
     this.nextMessageId = 1;
     this.tx.reset(start, range);
     this.rx.reset(start);
+    this.ackPsn = this.rx.cack;
     this.cc.reset();
     this.credit.reset();
     this.receivedBytes = this.sentBytes = this.peerReceived = this.creditSeen = this.markSerial = 0;

@@ -27,7 +27,8 @@ import {
 import { ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
-import { type Initiator, NOTHING_REFUSED } from '../ses/initiator.ts';
+import { NOTHING_REFUSED } from '../ses/abandoned-messages.ts';
+import { type Initiator, keyOfPsn } from '../ses/initiator.ts';
 import type { Target } from '../ses/target.ts';
 import { Acceptance, trimCode } from './acceptance.ts';
 import type { Answers } from './answers.ts';
@@ -81,7 +82,38 @@ export class Destination {
     }
     rx.cleared(psnAdd(psn, clearPsnOffset.get(view, at)));
     if (type >= PdsType.RUD_CC_REQ) context.credit.want(creditTarget.get(view, at));
-    if (!this.#admit(now, context, packet, psn, flags)) return;
+    if (!this.#admit(now, context, packet, psn, flags, true)) return;
+    this.#execute(now, context, packet, psn, type, nextHeader, flags);
+    if (rx.early > 0) this.#executeEarly(now, context);
+  }
+
+  /** What waited for the packet that was just executed. */
+  #executeEarly(now: Nanos, context: DeliveryContext): void {
+    const { rx, slot } = context;
+    for (let psn = psnAdd(rx.highest, 1); rx.isEarly(psn); psn = psnAdd(rx.highest, 1)) {
+      rx.setEarly(psn, false);
+      const packet = this.#core.reorder.take(slot, psn);
+      if (packet === undefined) return;
+      const word = packet.view.getUint16(packet.at);
+      this.#execute(now, context, packet, psn, word >>> 11, (word >>> 7) & 15, word & 0x7f);
+      if (rx.highest !== psn) return; // refused: it comes again, and what is behind it waits
+    }
+  }
+
+  /** A new packet whose turn it is. */
+  #execute(
+    now: Nanos,
+    context: DeliveryContext,
+    packet: Packet,
+    psn: number,
+    type: number,
+    nextHeader: number,
+    flags: number,
+  ): void {
+    const core = this.#core;
+    const { rx, ordered } = context;
+    const { at } = packet;
+    const data = context.initiator;
     const header = pdsLength(type);
     const room = packet.length - header;
     if (data) {
@@ -102,7 +134,7 @@ export class Destination {
       return this.#answers.nack(packet, context, answer.nack, psn, 0, flags);
     }
     core.count(EVENT.received_requests);
-    context.receivedBytes += nominalBytes(packet);
+    context.receivedBytes += nominalBytes(packet, core.config.frontBytes);
     rx.accept(psn, answer.guaranteed);
     if (answer.guaranteed) return this.#store(context, packet, psn, flags);
     context.ackOpcode = answer.opcode;
@@ -151,12 +183,16 @@ export class Destination {
       return core.drop('unknown_pdc');
     }
     if (opens) context = this.#context(now, packet, (flags & FLAG_ISROD) !== 0, NextHeader.REQUEST_STD, flags);
-    else context = this.#established(now, packet, flags);
+    else {
+      // a Probe consumes no PSN, and asks for bitmaps from one
+      const evidence = type === ControlType.PROBE ? controlPayload.get(view, at) : psn;
+      context = this.#established(now, packet, flags, evidence);
+    }
     if (context === undefined) return;
     if (consumes) {
       // who closes has seen all answers
       if (type === ControlType.CLOSE_COMMAND && !context.initiator) context.rx.cleared(psnAdd(psn, -1));
-      if (!this.#admit(now, context, packet, psn, flags)) return;
+      if (!this.#admit(now, context, packet, psn, flags, false)) return;
       return this.#controlWithPsn(now, context, packet, type, psn, flags);
     }
     core.count(EVENT.received_controls);
@@ -174,6 +210,7 @@ export class Destination {
             ReturnCode.OK,
           );
         }
+        if (rx.isEarly(psn)) return this.#answers.nack(packet, context, NackCode.RCVD_SES_PROCG, psn, 0, flags);
         return this.#answers.nack(packet, context, NackCode.PKT_NOT_RCVD, psn, psnAdd(rx.highest, 1), flags);
       case ControlType.CLEAR_COMMAND:
         return rx.cleared(controlPayload.get(view, at));
@@ -208,17 +245,21 @@ export class Destination {
     flags: number,
   ): DeliveryContext | undefined {
     if ((flags & FLAG_SYN) === 0) {
-      const context = this.#established(now, packet, flags);
+      const psn = requestPsn.get(packet.view, packet.at);
+      const context = this.#established(now, packet, flags, psn);
       if (context === undefined || context.ordered === ordered) return context;
       this.#core.drop('pdc_mismatch');
-      this.#answers.nack(packet, context, NackCode.PDC_MODE_MISMATCH, requestPsn.get(packet.view, packet.at), 0, flags);
+      this.#answers.nack(packet, context, NackCode.PDC_MODE_MISMATCH, psn, 0, flags);
       return undefined;
     }
     return this.#acceptance.accept(now, packet, ordered, nextHeader, flags);
   }
 
-  /** Looks up by the PDCID that the packet names. */
-  #established(now: Nanos, packet: Packet, flags: number): DeliveryContext | undefined {
+  /**
+   * Looks up by the PDCID that the packet names.
+   * @param evidence - the PSN by which a peer whose own number is not known yet shows that it has heard of this context
+   */
+  #established(now: Nanos, packet: Packet, flags: number, evidence: number): DeliveryContext | undefined {
     const core = this.#core;
     const { view, at } = packet;
     const psn = requestPsn.get(view, at);
@@ -240,7 +281,12 @@ export class Destination {
       return undefined;
     }
     if (context.remoteId === 0) {
-      // read data overtook the first acknowledgement: it names the peer's context as well
+      // read data overtook the first acknowledgement: it names the peer's context as well. Whoever only guessed the
+      // number of the context does not know where its PSNs are
+      if (context.rx.place(evidence) !== Place.NEW) {
+        core.drop('state');
+        return undefined;
+      }
       core.learn(context, spdcid, 'return packet');
     } else if (context.remoteId !== spdcid) {
       core.drop('pdc_mismatch');
@@ -257,8 +303,12 @@ export class Destination {
     return context;
   }
 
-  /** Duplicates, the window, order and room. @returns true when the packet is to be executed */
-  #admit(now: Nanos, context: DeliveryContext, packet: Packet, psn: number, flags: number): boolean {
+  /**
+   * Duplicates, the window, order and room.
+   * @param mayWait - one that comes too early may be kept until its turn
+   * @returns true when the packet is to be executed
+   */
+  #admit(now: Nanos, context: DeliveryContext, packet: Packet, psn: number, flags: number, mayWait: boolean): boolean {
     const core = this.#core;
     const { rx } = context;
     const place = rx.place(psn);
@@ -275,7 +325,18 @@ export class Destination {
     }
     const expected = psnAdd(rx.highest, 1);
     if (context.ordered && psn !== expected) {
-      core.drop('out_of_order');
+      if (rx.isEarly(psn)) {
+        core.drop('duplicate');
+        this.#answers.wantBitmap(now, context, packet);
+        return false;
+      }
+      const isKept = mayWait && core.reorder.keep(context.slot, rx.early, psn, packet);
+      if (isKept) {
+        rx.setEarly(psn, true);
+        this.#answers.wantBitmap(now, context, packet);
+        // a few may just have overtaken what is missing
+        if (rx.early < EARLY_BEFORE_NACK) return false;
+      } else core.drop('out_of_order');
       // one NACK for a gap; the same gap again only after a while, in case the NACK was lost
       if (context.nackedExpected !== expected || now >= context.nackedAt + core.settings.nackRetx) {
         context.nackedExpected = expected;
@@ -346,13 +407,14 @@ export class Destination {
     const small = nextHeader === NextHeader.RESPONSE_DATA_SMALL;
     const length = small ? ResponseDataSmall.payloadLength.get(view, at) : ResponseData.payloadLength.get(view, at);
     if (room !== header + length) return false;
-    // requests with a short header carry no message id; this initiator sends none of them
-    const id = small ? 0 : ResponseData.readRequestMessageId.get(view, at);
+    const id = small
+      ? keyOfPsn(ResponseDataSmall.originalRequestPsn.get(view, at))
+      : ResponseData.readRequestMessageId.get(view, at);
     const offset = small ? 0 : ResponseData.messageOffset.get(view, at);
     const code = ResponseData.returnCode.get(view, at);
     this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
     core.count(EVENT.received_requests);
-    context.receivedBytes += nominalBytes(packet);
+    context.receivedBytes += nominalBytes(packet, core.config.frontBytes);
     context.rx.accept(psn, false);
     context.ackOpcode = SesResponseOpcode.DEFAULT_RESPONSE;
     context.ackMessageId = small ? 0 : ResponseData.responseMessageId.get(view, at);
@@ -393,6 +455,8 @@ export class Destination {
 
 /** Responses kept at which a source is asked to clear some: three quarters of the room. */
 const ASK_FOR_CLEAR = (MAX_STORED * 3) / 4;
+/** Packets ahead of their turn after which what is missing counts as lost. */
+const EARLY_BEFORE_NACK = 3;
 /** Kind and length of the one Negotiation there is. @spec uet:pds/2.13 */
 const FEATURES = 1;
 const NEGOTIATION_WORDS = 2;

@@ -22,6 +22,9 @@ export class Losses {
   selective(now: Nanos, context: DeliveryContext, packet: Packet, cack: number, probe: boolean): void {
     const { view, at } = packet;
     const { tx } = context;
+    // an answer to no probe says what arrived, but buys no time
+    const isAnswer = probe && context.probeOpen && AckProbe.probeOpaque.get(view, at) === context.probeOpaque;
+    if (isAnswer) context.probeOpen = false;
     const base = psnAdd(cack, sackPsnOffset.get(view, at));
     const lo = sackBitmap.lo.get(view, at);
     const hi = sackBitmap.hi.get(view, at);
@@ -29,13 +32,14 @@ export class Losses {
     for (let n = 32, bits = hi; bits !== 0; n++, bits >>>= 1) if ((bits & 1) === 1) tx.arrived(psnAdd(base, n));
     tx.advance();
     if (context.ordered) {
-      if (probe && tx.outstanding > 0 && AckProbe.probeOpaque.get(view, at) === context.probeOpaque && context.probed) {
-        if (tx.serial[tx.base & tx.mask]! <= context.probeSerial) this.seen(context, tx.loseFrom(tx.base));
+      if (isAnswer && tx.outstanding > 0 && context.probed) {
+        if (tx.serial[tx.base & tx.mask]! <= context.probeSerial) this.seen(context, tx.loseMissing(tx.base));
       }
+      if ((lo | hi) !== 0) this.seen(context, tx.inferLosses(this.#core.settings.reorderPackets));
       return;
     }
     let lost = 0;
-    if (probe && context.probed && AckProbe.probeOpaque.get(view, at) === context.probeOpaque) {
+    if (isAnswer && context.probed) {
       // a bitmap without a bit says that nothing behind the gap arrived either
       lost += tx.loseUnprobed((lo | hi) === 0 ? tx.next : psnAdd(base, 64), context.probeSerial);
       if (context.tailLosses < MAX_TAIL_LOSSES) {

@@ -80,7 +80,7 @@ const TRIGGERS: Readonly<Record<number, () => Seen[]>> = {
     return bench.exchange(bench.request(8 * 128 + 1));
   },
   [NackCode.ROD_OOO]: () => {
-    const bench = accepted({ ordered: true });
+    const bench = accepted({ ordered: true, settings: { reorderBuffer: 0 } });
     return bench.exchange(bench.request(2));
   },
   [NackCode.INV_DPDCID]: () => new Bench().exchange(request({ psn: START, dpdcid: 9 })),
@@ -101,6 +101,11 @@ const TRIGGERS: Readonly<Record<number, () => Seen[]>> = {
   [NackCode.PKT_NOT_RCVD]: () => {
     const bench = accepted();
     return bench.exchange(bench.control(ControlType.ACK_REQUEST, { psn: START + 1 }));
+  },
+  [NackCode.RCVD_SES_PROCG]: () => {
+    const bench = accepted({ ordered: true });
+    bench.exchange(bench.request(2));
+    return bench.exchange(bench.control(ControlType.ACK_REQUEST, { psn: START + 2 }));
   },
   [NackCode.INVALID_SYN]: () => {
     const bench = accepted();

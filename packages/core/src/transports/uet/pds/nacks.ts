@@ -71,7 +71,7 @@ const ROWS: Readonly<Record<number, NackRow>> = {
   ),
   [NackCode.NO_PKT_BUFFER]: row(
     ...(['NO_PKT_BUFFER', 'normal', 'resend', 'no packet buffer'] as const),
-    'packets are used where they lie and never buffered',
+    'only packets ahead of their turn are buffered, and without room these get ROD_OOO, which says more',
     NEVER,
   ),
   [NackCode.NO_GTD_DEL_AVAIL]: row(
@@ -141,8 +141,7 @@ const ROWS: Readonly<Record<number, NackRow>> = {
   ),
   [NackCode.RCVD_SES_PROCG]: row(
     ...(['RCVD_SES_PROCG', 'normal', 'later', 'arrived, answer still to come'] as const),
-    'requests are executed as they arrive',
-    NEVER,
+    'ACK Request for a packet that waits for what is before it',
   ),
   [NackCode.UNEXP_EVENT]: row(
     ...(['UNEXP_EVENT', 'fatal', 'reopen', 'unexpected event'] as const),

@@ -3,7 +3,7 @@ import { Outbox, Post } from './outbox.ts';
 
 describe('outbox', () => {
   it('is first in, first out, refuses at its bound and goes on afterwards', () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(4096);
     let fits = 0;
     for (; fits <= 10_000; fits++) {
       const i = outbox.add(Post.NACK, 1, 2, 3);
@@ -21,7 +21,7 @@ describe('outbox', () => {
   });
 
   it('hands out cleared entries', () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(4096);
     const first = outbox.add(Post.ACK, 9, 8, 7);
     for (const field of ['psn', 'code', 'returnCode', 'flags', 'payload', 'messageId', 'jobId', 'entropy'] as const) {
       outbox[field][first] = 5;

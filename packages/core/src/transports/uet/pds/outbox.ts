@@ -16,25 +16,43 @@ export const Post = {
 } as const;
 
 export class Outbox {
-  readonly #mask = SIZE - 1;
+  readonly #mask: number;
   #head = 0;
   #tail = 0;
-  readonly post = new Uint8Array(SIZE);
+  readonly post: Uint8Array;
   /** Local PDCID, 0 for an answer without a context. */
-  readonly localId = new Uint16Array(SIZE);
-  readonly remoteId = new Uint16Array(SIZE);
-  readonly path = new Int32Array(SIZE);
-  readonly entropy = new Int32Array(SIZE);
-  readonly psn = new Uint32Array(SIZE);
+  readonly localId: Uint16Array;
+  readonly remoteId: Uint16Array;
+  readonly path: Int32Array;
+  readonly entropy: Int32Array;
+  readonly psn: Uint32Array;
   /** Response opcode, NACK code or control type. */
-  readonly code = new Uint8Array(SIZE);
-  readonly returnCode = new Uint8Array(SIZE);
-  readonly flags = new Uint8Array(SIZE);
-  readonly payload = new Uint32Array(SIZE);
-  readonly messageId = new Uint16Array(SIZE);
-  readonly jobId = new Uint32Array(SIZE);
+  readonly code: Uint8Array;
+  readonly returnCode: Uint8Array;
+  readonly flags: Uint8Array;
+  readonly payload: Uint32Array;
+  readonly messageId: Uint16Array;
+  readonly jobId: Uint32Array;
   /** When the packet came that is answered, for answers that tell how long that took. */
-  readonly since = new Float64Array(SIZE);
+  readonly since: Float64Array;
+
+  /** @param size - entries; a power of two */
+  constructor(size: number) {
+    this.#mask = size - 1;
+    this.post = new Uint8Array(size);
+    this.localId = new Uint16Array(size);
+    this.remoteId = new Uint16Array(size);
+    this.path = new Int32Array(size);
+    this.entropy = new Int32Array(size);
+    this.psn = new Uint32Array(size);
+    this.code = new Uint8Array(size);
+    this.returnCode = new Uint8Array(size);
+    this.flags = new Uint8Array(size);
+    this.payload = new Uint32Array(size);
+    this.messageId = new Uint16Array(size);
+    this.jobId = new Uint32Array(size);
+    this.since = new Float64Array(size);
+  }
 
   get empty(): boolean {
     return this.#head === this.#tail;
@@ -42,7 +60,7 @@ export class Outbox {
 
   /** Reserves an entry, cleared. @returns its index; -1 when full */
   add(post: number, path: number, localId: number, remoteId: number): number {
-    if (this.#tail - this.#head >= SIZE) return -1;
+    if (this.#tail - this.#head > this.#mask) return -1;
     const i = this.#tail++ & this.#mask;
     this.post[i] = post;
     this.path[i] = path;
@@ -68,5 +86,3 @@ export class Outbox {
     this.#head = this.#tail = 0;
   }
 }
-
-const SIZE = 4096;

@@ -5,11 +5,13 @@ import { byteLength } from '../../../wire/header.ts';
 import {
   Ack,
   AckCc,
+  AckCcx,
   ControlPacket,
   ControlType,
   FLAG_ISROD,
   FLAG_SYN,
   Nack,
+  NackCcx,
   Negotiation,
   NextHeader,
   PdsRequest,
@@ -175,6 +177,20 @@ export function writeAckCc(
   return ACK_CC_BYTES;
 }
 
+/** Makes an ACK_CC an ACK_CCX, whose state is written apart. @returns its length */
+export function widenAck({ view, at }: Packet): number {
+  view.setUint16(at, (view.getUint16(at) & 0x07ff) | (PdsType.ACK_CCX << 11));
+  view.setUint32(at + ACK_CC_BYTES, 0);
+  view.setUint32(at + ACK_CC_BYTES + 4, 0);
+  return ACK_CCX_BYTES;
+}
+
+/** Makes a NACK a NACK_CCX, whose state is written apart. @returns its length */
+export function widenNack({ view, at }: Packet): number {
+  view.setUint16(at, (view.getUint16(at) & 0x07ff) | (PdsType.NACK_CCX << 11));
+  return NACK_CCX_BYTES;
+}
+
 /** RESPONSE header at `at`. */
 export function writeResponse(
   out: Packet,
@@ -242,6 +258,8 @@ const CONTROL_PREFIX_BYTES = 12;
 const NACK_BYTES = byteLength(Nack);
 export const ACK_BYTES = byteLength(Ack);
 const ACK_CC_BYTES = byteLength(AckCc);
+const ACK_CCX_BYTES = byteLength(AckCcx);
+const NACK_CCX_BYTES = byteLength(NackCcx);
 const RESPONSE_BYTES = byteLength(Response);
 const RESPONSE_DATA_BYTES = byteLength(ResponseData);
 const RESPONSE_DATA_SMALL_BYTES = byteLength(ResponseDataSmall);

@@ -6,4 +6,6 @@ export class PeerShare {
   targets = 0;
   /** Incomplete messages that are being received. */
   inbound = 0;
+  /** Results of atomics on their way to the peer. */
+  results = 0;
 }

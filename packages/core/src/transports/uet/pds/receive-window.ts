@@ -34,6 +34,11 @@ export class ReceiveWindow {
   clearSeen = 0;
   /** Arrived packets ahead of CACK. */
   ahead = 0;
+  /** Packets that wait for their turn, not executed: ordered contexts only. */
+  early = 0;
+  /** Highest PSN among them. */
+  earlyHighest = 0;
+  readonly #early: Uint32Array;
   readonly #bits: Uint32Array;
   readonly #held: Uint32Array;
   readonly #mask: number;
@@ -47,11 +52,14 @@ export class ReceiveWindow {
     this.#mask = size - 1;
     this.#bits = new Uint32Array(size / 32);
     this.#held = new Uint32Array(size / 32);
+    this.#early = new Uint32Array(size / 32);
   }
 
   reset(start: number): void {
     this.#bits.fill(0);
     this.#held.fill(0);
+    if (this.early > 0) this.#early.fill(0);
+    this.early = 0;
     this.cack = this.highest = this.clearSeen = psnAdd(start, -1);
     this.ahead = 0;
     for (const response of this.stored) response.used = false;
@@ -65,6 +73,30 @@ export class ReceiveWindow {
       return this.has(psn) ? Place.DUPLICATE : Place.NEW;
     }
     return delta > -this.range ? Place.DUPLICATE : Place.OUTSIDE;
+  }
+
+  /** The packet waits for its turn. */
+  isEarly(psn: number): boolean {
+    const i = psn & this.#mask;
+    return this.early > 0 && ((this.#early[i >>> 5]! >>> (i & 31)) & 1) === 1;
+  }
+
+  /** The packet waits for its turn, or does no more. */
+  setEarly(psn: number, waits: boolean): void {
+    const i = psn & this.#mask;
+    const bit = 1 << (i & 31);
+    if (waits) {
+      if (this.early++ === 0 || psnAfter(psn, this.earlyHighest)) this.earlyHighest = psn;
+      this.#early[i >>> 5] = this.#early[i >>> 5]! | bit;
+    } else {
+      this.early--;
+      this.#early[i >>> 5] = this.#early[i >>> 5]! & ~bit;
+    }
+  }
+
+  /** Highest PSN that is here, executed or not. */
+  get top(): number {
+    return this.early > 0 && psnAfter(this.earlyHighest, this.highest) ? this.earlyHighest : this.highest;
   }
 
   /** Arrived, above CACK. */
@@ -123,10 +155,11 @@ export class ReceiveWindow {
   /** The 32 arrival bits from `psn` on; bit 0 = `psn`. PSNs at or below CACK count as arrived. */
   arrivals(psn: number): number {
     let bits = 0;
+    const { top } = this;
     for (let n = 0; n < 32; n++) {
       const p = psnAdd(psn, n);
-      if (psnAfter(p, this.highest)) break;
-      if (!psnAfter(p, this.cack) || this.has(p)) bits |= 1 << n;
+      if (psnAfter(p, top)) break;
+      if (!psnAfter(p, this.cack) || this.has(p) || this.isEarly(p)) bits |= 1 << n;
     }
     return bits >>> 0;
   }

@@ -62,6 +62,8 @@ export class ReturnFields {
   readonly jobId: Uint32Array;
   /** PSN of the request, for answers to requests without a message id. */
   readonly psn: Uint32Array;
+  /** Number of the exposure that the data is of; 0 for memory under a program's key. */
+  readonly exposure: Int32Array;
   /** 1: the request had no message id (SMALL, MEDIUM). */
   readonly small: Uint8Array;
 
@@ -74,6 +76,7 @@ export class ReturnFields {
     this.total = new Float64Array(size);
     this.jobId = new Uint32Array(size);
     this.psn = new Uint32Array(size);
+    this.exposure = new Int32Array(size);
     this.small = new Uint8Array(size);
   }
 
@@ -86,6 +89,7 @@ export class ReturnFields {
     this.total[to] = from.total[at]!;
     this.jobId[to] = from.jobId[at]!;
     this.psn[to] = from.psn[at]!;
+    this.exposure[to] = from.exposure[at]!;
     this.small[to] = from.small[at]!;
   }
 }

@@ -78,7 +78,7 @@ export class RudiSource {
   /** Takes a message over: a write without notice, or a read. */
   enqueue(message: Message): void {
     const { messages } = this.#initiator;
-    message.messageId = this.#nextMessageId;
+    message.messageId = message.header === NextHeader.REQUEST_STD ? this.#nextMessageId : 0;
     this.#nextMessageId = this.#nextMessageId >= MAX_MESSAGE_ID ? 1 : this.#nextMessageId + 1;
     message.generation = 0;
     message.next = -1;
@@ -208,7 +208,7 @@ export class RudiSource {
     out.entropy = i % this.#core.config.entropies; // any route will do
     out.ecn = settings.ecn === 1 ? ECT : 0;
     out.control = false;
-    view.setUint32(at, ((PdsType.RUDI_REQ << 27) | (NextHeader.REQUEST_STD << 23) | (flags << 16)) >>> 0);
+    view.setUint32(at, ((PdsType.RUDI_REQ << 27) | (message.header << 23) | (flags << 16)) >>> 0);
     idField.set(view, at, this.#id[i]!);
     const offset = this.#offset[i]!;
     const length = this.#length[i]!;

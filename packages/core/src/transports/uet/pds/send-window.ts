@@ -219,6 +219,11 @@ export class SendWindow {
     return count;
   }
 
+  /** The same, but for what is known to have arrived: the peer keeps it until its turn comes. */
+  loseMissing(psn: number): number {
+    return this.#loseWhere(psnBefore(psn, this.base) ? this.base : psn, () => true);
+  }
+
   /** Declares one PSN lost, whatever was known about it. */
   lose(psn: number): void {
     const i = psn & this.mask;

@@ -26,10 +26,11 @@ import {
   pdsLength,
   sesLength,
 } from '../../../wire/uet/pds.ts';
-import { Response, ResponseData, ResponseDataSmall, SesResponseOpcode } from '../../../wire/uet/ses.ts';
+import { Response, ResponseData, ResponseDataSmall, ReturnCode, SesResponseOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
-import { type Initiator, NO_MESSAGE, NOTHING_REFUSED } from '../ses/initiator.ts';
+import { contextFailed, NO_MESSAGE, NOTHING_REFUSED } from '../ses/abandoned-messages.ts';
+import type { Initiator } from '../ses/initiator.ts';
 import type { Message } from '../ses/message.ts';
 import { returnHeader, writeReturn } from '../ses/return-data.ts';
 import type { Target } from '../ses/target.ts';
@@ -39,7 +40,7 @@ import type { DeliveryContext } from './delivery-context.ts';
 import { Losses } from './losses.ts';
 import { nackRow } from './nacks.ts';
 import { ECT, writeRequest, writeTracked } from './packets.ts';
-import { Kind, Sent } from './send-window.ts';
+import { Kind, type SendWindow, Sent } from './send-window.ts';
 import { PdcState } from './states.ts';
 import { nextDue, rto, rtoDue, stuckDue, tailDue } from './timers.ts';
 
@@ -198,6 +199,7 @@ export class Source {
         return this.#fatal(now, context, code, i, row.reaction !== 'fail');
       case 'renumber':
         if (++context.renumberings > MAX_RENUMBERINGS) return core.drop('nack_code');
+        this.#initiator.renumbered(context, psnDelta(tx.start, nackPayload.get(view, at)));
         tx.renumber(nackPayload.get(view, at));
         context.rx.reset(tx.start);
         context.refusedUntil = NEVER;
@@ -205,30 +207,32 @@ export class Source {
         context.backoff = 0;
         break;
       case 'later':
+        if (this.#isRefusedTooOften(tx, i)) return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         context.progressAt = now;
         break;
       case 'goBack': {
+        if (!context.ordered) return core.drop('nack_code');
         const expected = nackPayload.get(view, at);
         if (!tx.holds(expected) && expected !== tx.next) return core.drop('nack_range');
-        const count = tx.loseFrom(expected);
+        // it speaks of what was there before the last repetition
+        const e = expected & tx.mask;
+        const trip = (context.srtt || core.settings.rtoInit / 4) / 2;
+        if (tx.holds(expected) && tx.again[e] === 1 && now - tx.sentAt[e]! < trip) break;
+        const count = tx.loseMissing(expected);
         if (count > 0) this.#losses.seen(context, count);
         break;
       }
       case 'resendNow':
       case 'repeatRead':
-        if (++tx.refusals[i]! > core.settings.maxNackRetries)
-          return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
+        if (this.#isRefusedTooOften(tx, i)) return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.lose(psn);
         if (row.isCongestion) this.#losses.congested(context);
         break;
       case 'resend': {
-        const tries = ++tx.refusals[i]!;
-        const limit = core.settings.maxNackRetries;
-        if (limit < NO_NACK_LIMIT && tries > limit)
-          return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
+        if (this.#isRefusedTooOften(tx, i)) return this.fail(now, context, Status.RETRY_EXC_ERR, code, NOTHING_REFUSED);
         tx.refuse(psn);
         if (row.isCongestion) this.#losses.congested(context);
-        const wait = Math.min(core.settings.nackRetx * 2 ** (tries - 1), MAX_NACK_WAIT);
+        const wait = Math.min(core.settings.nackRetx * 2 ** (tx.refusals[i]! - 1), MAX_NACK_WAIT);
         context.refusedUntil = Math.min(context.refusedUntil, now + wait);
         context.progressAt = Math.max(context.progressAt, now + wait);
         break;
@@ -236,6 +240,13 @@ export class Source {
     }
     core.makeReady(context);
     this.rearm(now, context);
+  }
+
+  /** Counts one more refusal of a packet. @returns whether that was one too many */
+  #isRefusedTooOften(tx: SendWindow, i: number): boolean {
+    const { maxNackRetries } = this.#core.settings;
+    if (tx.refusals[i]! < MAX_REFUSALS) tx.refusals[i]!++;
+    return maxNackRetries < NO_NACK_LIMIT && tx.refusals[i]! > maxNackRetries;
   }
 
   /** A Credit control packet. */
@@ -318,7 +329,7 @@ export class Source {
    */
   fail(now: Nanos, context: DeliveryContext, status: number, vendorStatus: number, refused: number): void {
     this.#core.count(EVENT.contexts_failed);
-    const moved = this.#initiator.contextFailed(context, status, vendorStatus, refused);
+    const moved = contextFailed(this.#initiator, context, status, vendorStatus, refused);
     const inError = !context.initiator && vendorStatus === NackCode.CLOSING_IN_ERR;
     this.release(now, context, 'failed', inError ? NackCode.CLOSING_IN_ERR : NackCode.CLOSING);
     for (let i = moved; i >= 0; ) {
@@ -332,6 +343,7 @@ export class Source {
   release(now: Nanos, context: DeliveryContext, why: string, code: number = NackCode.CLOSING): void {
     const core = this.#core;
     this.#target.contextClosed(context);
+    core.reorder.release(context.slot);
     if (context.initiator) core.secureStarts.used(context.path, context.tx.next);
     else core.secureStarts.ended(context.path, context.rx.highest);
     core.enter(context, PdcState.CLOSED, why);
@@ -398,7 +410,7 @@ export class Source {
       const length = writeRequest(out, context, psn, returnHeader(slots, i), flags, wanted);
       out.length = length + writeReturn(this.#core.services.dma, slots, i, out, out.at + length);
     } else {
-      const length = writeRequest(out, context, psn, NextHeader.REQUEST_STD, flags, wanted);
+      const length = writeRequest(out, context, psn, this.#initiator.headerOf(kind, tx.ref[i]!), flags, wanted);
       out.length = length + this.#initiator.write(out, out.at + length, kind, tx.ref[i]!, tx.offset[i]!, tx.length[i]!);
     }
     this.#cleared(context);
@@ -467,6 +479,7 @@ export class Source {
     const i = psn & tx.mask;
     const kind = tx.kind[i]!;
     if (kind === Kind.REQUEST || kind === Kind.ABORT) this.#initiator.acknowledged(now, context, tx.ref[i]!);
+    else if (kind === Kind.RETURN) this.#target.returned(context, i);
     else if (kind === Kind.CONTROL && tx.ref[i] === ControlType.CLOSE_COMMAND) {
       this.release(now, context, 'close acknowledged');
     }
@@ -482,14 +495,17 @@ export class Source {
     const opcode = Response.opcode.get(view, at);
     const code = Response.returnCode.get(view, at);
     if (nextHeader === NextHeader.RESPONSE) {
-      if (opcode === SesResponseOpcode.DEFAULT_RESPONSE || opcode === SesResponseOpcode.NO_RESPONSE) return;
-      this.#initiator.answered(context, tx.ref[i]!, code, Response.riGeneration.get(view, at));
+      const isPlain = opcode === SesResponseOpcode.DEFAULT_RESPONSE || opcode === SesResponseOpcode.NO_RESPONSE;
+      if (isPlain && code <= ReturnCode.OK) return;
+      const generation = Response.riGeneration.get(view, at);
+      const modified = Response.modifiedLength.get(view, at);
+      this.#initiator.answered(context, tx.ref[i]!, view.getUint16(at), generation, modified);
       return;
     }
     const small = nextHeader === NextHeader.RESPONSE_DATA_SMALL;
     const length = small ? ResponseDataSmall.payloadLength.get(view, at) : ResponseData.payloadLength.get(view, at);
     const header = sesLength(nextHeader);
-    const id = this.#initiator.messages.at(tx.ref[i]!).messageId;
+    const id = this.#initiator.messages.at(tx.ref[i]!).readKey;
     if (at - packet.at + header + length > packet.length) return this.#core.drop('response');
     const offset = small ? 0 : ResponseData.messageOffset.get(view, at);
     this.#initiator.returned(now, context, code, id, offset, packet, at + header, length);
@@ -558,6 +574,7 @@ export class Source {
   /** Asks the peer what has arrived. */
   #probe(context: DeliveryContext): void {
     context.probed = true;
+    context.probeOpen = true;
     context.probeSerial = context.tx.serials;
     context.probeOpaque = (context.probeOpaque + 1) & 0xffff;
     this.#core.count(EVENT.probes);
@@ -593,3 +610,5 @@ const MAX_ACK_REQUESTS = 64;
 const MAX_NACK_WAIT: Nanos = 1_000_000_000;
 const NO_RTO_LIMIT = 15;
 const NO_NACK_LIMIT = 31;
+/** Counted no further: as much as the field holds. */
+const MAX_REFUSALS = 255;

@@ -20,7 +20,8 @@ export function tailDue({ tailLoss }: Settings, context: DeliveryContext): Nanos
 /** All is acknowledged, and yet what must come does not. */
 export function stuckDue({ idleTime }: Settings, context: DeliveryContext): Nanos {
   if (context.tx.outstanding > 0 || context.retryHead >= 0 || context.resting) return NEVER;
-  return context.lastActivity + Math.max(idleTime, STUCK_TIME);
+  // packets that bring nothing do not count: a peer that only talks is as stuck as a silent one
+  return Math.max(context.progressAt, context.servedAt) + Math.max(idleTime, STUCK_TIME);
 }
 
 /** The earliest deadline of a context. */

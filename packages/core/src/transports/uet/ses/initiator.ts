@@ -4,13 +4,14 @@
  *
  * @spec uet:ses/2 uet:ses/3 verbs/5.12
  */
+import { psnAdd } from '../../../base/psn.ts';
 import type { Packet } from '../../../engine/packet.ts';
-import { gather, scatter } from '../../../engine/scatter.ts';
+import { scatter } from '../../../engine/scatter.ts';
 import { CompletionOpcode, Status, WorkOpcode } from '../../../engine/status.ts';
 import { type Nanos, NEVER } from '../../../engine/time.ts';
 import { CompletionRecord } from '../../../engine/work.ts';
-import { byteLength } from '../../../wire/header.ts';
-import { RequestStd, ReturnCode, SES_EOM, SES_HD, SES_REL, SES_SOM, SesOpcode } from '../../../wire/uet/ses.ts';
+import { NextHeader } from '../../../wire/uet/pds.ts';
+import { ResponseList, ReturnCode, SesOpcode } from '../../../wire/uet/ses.ts';
 import type { Core } from '../core.ts';
 import { EVENT } from '../drops.ts';
 import type { DeliveryContext } from '../pds/delivery-context.ts';
@@ -18,10 +19,13 @@ import { Kind } from '../pds/send-window.ts';
 import { PdcState } from '../pds/states.ts';
 import type { LocalQueuePair } from '../queue-pairs.ts';
 import { returnCode } from '../return-codes.ts';
-import type { Message } from './message.ts';
+import { AtomicRequests } from './atomic-requests.ts';
+import { DeferredSends } from './deferred-sends.ts';
+import type { Message, MessageOwner } from './message.ts';
 import { MessageTable } from './message-table.ts';
-
-const { ie, bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
+import { RendezvousSends } from './rendezvous-sends.ts';
+import { isAtomic } from './request-fields.ts';
+import { RequestWriter, shortHeader } from './request-writer.ts';
 
 export class Initiator {
   readonly messages: MessageTable;
@@ -31,18 +35,38 @@ export class Initiator {
   readonly #completion = new CompletionRecord();
   /** Set by {@link plan}: what the next packet of a context carries. */
   readonly planned = { kind: 0, ref: 0, offset: 0, length: 0, last: false };
+  readonly #writer: RequestWriter;
+  readonly #atomics: AtomicRequests;
   #sequence = 0;
 
-  constructor(core: Core) {
+  /** Sends that wait until their target asks for them. */
+  readonly deferred: DeferredSends;
+  /** Sends that their target reads. */
+  readonly rendezvous: RendezvousSends;
+  readonly submit: (message: Message) => void;
+
+  /** @param submit - puts a message on a context of its destination */
+  constructor(core: Core, submit: (message: Message) => void) {
+    this.submit = submit;
     this.#core = core;
     this.#mtu = core.config.payloadMtu;
     this.messages = new MessageTable(core.settings.maxMessages);
     this.#inlineRegion = core.services.dma.attach({ bytes: this.messages.inlineBytes, address: 0 });
+    this.rendezvous = new RendezvousSends(core, (message) => this.finish(message));
+    this.#atomics = new AtomicRequests(core, this.messages, this.#inlineRegion);
+    this.#writer = new RequestWriter(core, this.#atomics, this.rendezvous);
+    this.deferred = new DeferredSends(core, this.messages, submit, (message) => this.finish(message));
+  }
+
+  /** Long atomics whose operands are kept. */
+  get keptOperands(): number {
+    return this.#atomics.kept;
   }
 
   /** Nothing is sent any more. */
   end(): void {
     this.#core.services.dma.detach(this.#inlineRegion);
+    this.#atomics.end();
   }
 
   /**
@@ -55,7 +79,7 @@ export class Initiator {
     if (fenced !== undefined) {
       if (qp.openReads > 0) return undefined;
       qp.fenced = undefined;
-      return this.#begin(qp, fenced);
+      if (this.#begin(qp, fenced)) return fenced;
     }
     for (;;) {
       const message = this.messages.allocate();
@@ -74,12 +98,8 @@ export class Initiator {
       message.sequence = this.#sequence++;
       message.tries = message.moves = message.strandings = 0;
       message.next = -1;
-      message.sesOpcode =
-        work.opcode === WorkOpcode.RDMA_READ
-          ? SesOpcode.READ
-          : work.opcode === WorkOpcode.SEND || work.opcode === WorkOpcode.SEND_WITH_IMM
-            ? SesOpcode.SEND
-            : SesOpcode.WRITE;
+      message.sesOpcode = SES_OPCODES[work.opcode] ?? SesOpcode.WRITE;
+      message.fetches = bringsBack(message.sesOpcode);
       // what is told to the other program must be told once; so must a send
       message.idempotent =
         (qp.config.idempotent === true || (this.#core.settings.idempotentRequests === 1 && !qp.config.ordered)) &&
@@ -90,20 +110,67 @@ export class Initiator {
         this.finish(message);
         continue;
       }
+      message.bytes = work.length;
       message.packets = Math.max(1, Math.ceil(work.length / this.#mtu));
+      this.deferred.prepare(message);
+      if (message.token === 0) this.rendezvous.prepare(qp, message);
+      message.header =
+        this.#core.settings.shortHeaders === 1 && message.packets === 1 && message.token === 0 && message.exposure === 0
+          ? shortHeader(work, message.sesOpcode)
+          : NextHeader.REQUEST_STD;
       if (work.fence && qp.openReads > 0) {
         qp.fenced = message;
         return undefined;
       }
-      return this.#begin(qp, message);
+      if (this.#begin(qp, message)) return message;
     }
   }
 
-  #begin(qp: LocalQueuePair, message: Message): Message {
-    if (message.sesOpcode === SesOpcode.READ) {
+  /** @returns false when the request turns out to be wrong, and is completed */
+  #begin(qp: LocalQueuePair, message: Message): boolean {
+    const isAmo = isAtomic(message.sesOpcode);
+    if (isAmo) {
+      message.status = this.#atomics.prepare(message);
+      if (message.status !== Status.SUCCESS) {
+        this.finish(message);
+        return false;
+      }
+    }
+    if (message.fetches || isAmo) {
       qp.openReads++;
       message.reader = qp;
     }
+    return true;
+  }
+
+  /**
+   * A message of the engine's own, without data; the caller says the rest and submits it.
+   * @param owner - told how it ends
+   * @returns undefined when there is no room
+   */
+  originate(owner: MessageOwner, sesOpcode: number, path: number, jobId: number): Message | undefined {
+    const message = this.messages.allocate();
+    if (message === undefined) return undefined;
+    const { work } = message;
+    message.restart();
+    message.owner = owner;
+    message.qp = OWN;
+    message.ordered = message.idempotent = false;
+    message.sequence = this.#sequence++;
+    message.tries = message.moves = message.strandings = 0;
+    message.next = -1;
+    message.sesOpcode = sesOpcode;
+    message.fetches = bringsBack(sesOpcode);
+    message.header = NextHeader.REQUEST_STD;
+    message.bytes = 0;
+    message.packets = 1;
+    work.opcode = WorkOpcode.SEND;
+    work.status = Status.SUCCESS;
+    work.deliveryComplete = work.matchComplete = work.fence = work.solicited = false;
+    work.path = path;
+    work.jobId = jobId;
+    work.length = work.remoteOffsetLo = work.remoteOffsetHi = work.rkeyLo = work.rkeyHi = 0;
+    work.segments.clear();
     return message;
   }
 
@@ -121,20 +188,19 @@ export class Initiator {
     if (context.current < 0 && !this.#start(context)) return false;
     const message = this.messages.at(context.current);
     planned.ref = message.index;
-    if (message.status !== Status.SUCCESS) {
-      // refused in the middle: tell the target that no more will come, and how much was sent (it may overtake that);
+    if (message.status !== Status.SUCCESS || message.deferred) {
+      // refused or deferred in the middle: tell the target that no more will come, and how much was sent (it may overtake that);
       // of a READ the target keeps nothing
       planned.kind = Kind.ABORT;
-      planned.offset = message.sesOpcode === SesOpcode.READ ? 0 : message.sent * this.#mtu;
+      planned.offset = message.fetches ? 0 : message.sent * this.#mtu;
       planned.length = 0;
       planned.last = true;
       return true;
     }
-    const isRead = message.sesOpcode === SesOpcode.READ;
-    if (isRead && context.readsInFlight >= context.tx.slots >> 1) return false;
+    if (message.fetches && context.readsInFlight >= context.tx.slots >> 1) return false;
     planned.kind = Kind.REQUEST;
     planned.offset = message.sent * this.#mtu;
-    planned.length = Math.min(this.#mtu, message.work.length - planned.offset);
+    planned.length = Math.min(this.#mtu, message.bytes - planned.offset);
     planned.last = message.sent + 1 === message.packets;
     return true;
   }
@@ -145,9 +211,37 @@ export class Initiator {
     message.unacked++;
     if (this.planned.kind !== Kind.ABORT) {
       message.sent++;
-      if (message.sesOpcode === SesOpcode.READ && message.work.length > 0) context.readsInFlight++;
+      if (message.fetches) {
+        if (message.work.length > 0) context.readsInFlight++;
+        if (message.header !== NextHeader.REQUEST_STD) this.#nameByPsn(context, message);
+      }
     }
     if (this.planned.last) context.current = -1;
+  }
+
+  /** A read without a message id: its data names the PSN of the request. */
+  #nameByPsn(context: DeliveryContext, message: Message): void {
+    message.readKey = keyOfPsn(psnAdd(context.tx.next, -1));
+    context.reads.set(message.readKey, message.index);
+  }
+
+  /** The PSNs of the context moved before anything was answered. */
+  renumbered(context: DeliveryContext, delta: number): void {
+    const moved: Message[] = [];
+    for (const [key, ref] of [...context.reads]) {
+      if (key < PSN_KEYS) continue;
+      context.reads.delete(key);
+      moved.push(this.messages.at(ref));
+    }
+    for (const message of moved) {
+      message.readKey = keyOfPsn(psnAdd(message.readKey - PSN_KEYS, delta));
+      context.reads.set(message.readKey, message.index);
+    }
+  }
+
+  /** The header that a packet goes with. */
+  headerOf(kind: number, ref: number): number {
+    return kind === Kind.ABORT ? NextHeader.REQUEST_STD : this.messages.at(ref).header;
   }
 
   /**
@@ -155,37 +249,7 @@ export class Initiator {
    * @returns bytes of header
    */
   write(out: Packet, at: number, kind: number, ref: number, offset: number, length: number): number {
-    const { view } = out;
-    const { dma } = this.#core.services;
-    const message = this.messages.at(ref);
-    const { work } = message;
-    const abort = kind === Kind.ABORT;
-    const first = offset === 0 && !abort;
-    const last = abort || offset + length >= work.length;
-    const immediate =
-      first && (work.opcode === WorkOpcode.RDMA_WRITE_WITH_IMM || work.opcode === WorkOpcode.SEND_WITH_IMM);
-    let flags = (work.remoteQpn & ABSOLUTE) === 0 ? SES_REL : 0;
-    if (last) flags |= SES_EOM;
-    if (first) flags |= SES_SOM;
-    if (immediate) flags |= SES_HD;
-    // opcode, flags and message id are one word, and so are generation and job id: two stores instead of nine
-    view.setUint32(at, ((abort ? SesOpcode.MSG_ERROR : message.sesOpcode) << 24) | (flags << 16) | message.messageId);
-    view.setUint32(at + 4, (message.generation << 24) | work.jobId);
-    view.setUint32(at + 8, ((work.remoteQpn & 0xfff) << 16) | ((work.remoteQpn >>> 12) & 0xfff));
-    bufferOffset.hi.set(view, at, work.remoteOffsetHi);
-    bufferOffset.lo.set(view, at, work.remoteOffsetLo);
-    initiator.set(view, at, message.sourceId);
-    memoryKey.hi.set(view, at, work.rkeyHi);
-    memoryKey.lo.set(view, at, work.rkeyLo);
-    // the first packet has completion data where later ones have their place in the message
-    headerData.hi.set(view, at, first ? (immediate ? work.immHi : 0) : length);
-    headerData.lo.set(view, at, first ? (immediate ? work.immLo : 0) : offset);
-    requestLength.set(view, at, work.length);
-    if (message.sesOpcode !== SesOpcode.READ && length > 0 && !gather(dma, work.segments, offset, out, length)) {
-      out.slices = 0;
-      ie.set(view, at, 1); // the source memory is gone: the target must not use this packet
-    }
-    return STD_BYTES;
+    return this.#writer.write(out, at, kind, this.messages.at(ref), offset, length);
   }
 
   /** A packet is acknowledged and nothing bad was said about it. */
@@ -196,24 +260,41 @@ export class Initiator {
     this.settle(now, context, message);
   }
 
-  /** A response came for one packet of a message; called before {@link acknowledged} of that packet. */
-  answered(context: DeliveryContext, ref: number, code: number, generation: number): void {
+  /**
+   * A response came for one packet of a message; called before {@link acknowledged} of that packet.
+   * @param word - list, opcode, version and return code, as in its first two bytes
+   */
+  answered(context: DeliveryContext, ref: number, word: number, generation: number, modified: number): void {
     const message = this.messages.at(ref);
-    const row = returnCode(code);
-    if (row.reaction === 'complete') return;
     if (message.status !== Status.SUCCESS) return; // the first error wins
+    const code = word & 0x3f;
+    if ((word & UNKNOWN_RESPONSE) !== 0) return this.#fail(message, Status.BAD_RESP_ERR, code);
+    const row = returnCode(code);
+    if (row.reaction === 'complete') {
+      if (word >>> 14 !== ResponseList.OVERFLOW) return;
+      if (message.token !== 0 && modified === 0) message.deferred = true;
+      else if (message.exposure !== 0) message.kept = modified;
+      else if (message.work.matchComplete) this.#fail(message, Status.BAD_RESP_ERR, code); // it will never tell
+      return;
+    }
+    this.#core.count(EVENT.refused_requests);
     if (row.reaction === 'regenerate') {
       if (context.generations.size >= MAX_GENERATIONS) context.generations.clear();
       context.generations.set(message.work.remoteQpn & RESOURCE, generation);
     }
-    message.vendorStatus = code;
-    const limit = this.#core.settings.maxRnrRetries;
-    message.again = row.reaction !== 'fail' && message.tries < limit;
-    message.status = row.status;
-    this.#core.count(EVENT.refused_requests);
+    this.#fail(message, row.status, code);
+    // memory does not come by waiting; receives do
+    const isHopeless = row.reaction === 'fail' || (code === ReturnCode.NO_MATCH && isAccess(message.sesOpcode));
+    message.again = !isHopeless && message.tries < this.#core.settings.maxRnrRetries;
     // regenerating costs no wait; waiting for receives does
     message.retryAt = row.reaction === 'regenerate' ? 0 : NEVER;
     if (context.ordered && message.again) context.stalled = true;
+  }
+
+  #fail(message: Message, status: number, code: number): void {
+    message.status = status;
+    message.vendorStatus = code;
+    message.again = false;
   }
 
   /** A piece of a read came back, in an acknowledgement or in the return direction: data, or why there is none. */
@@ -247,14 +328,12 @@ export class Initiator {
     const ref = context.reads.get(id);
     if (ref === undefined) return false;
     const message = this.messages.at(ref);
-    if (offset % this.#mtu !== 0 || length !== Math.min(this.#mtu, message.work.length - offset)) return false;
+    if (message.received >= message.work.length) return false; // more than was asked for
+    if (offset % this.#mtu !== 0 || offset >= message.work.length) return false;
+    if (length !== Math.min(this.#mtu, message.work.length - offset)) return false;
+    context.servedAt = now;
     context.readsInFlight--;
-    const { dma } = this.#core.services;
-    if (
-      message.qp !== 0 &&
-      !scatter(dma, message.work.segments, offset, packet, at, length) &&
-      message.status === Status.SUCCESS
-    ) {
+    if (message.qp !== 0 && !this.#place(message, offset, packet, at, length) && message.status === Status.SUCCESS) {
       message.status = Status.LOC_PROT_ERR;
     }
     message.received += length;
@@ -262,11 +341,19 @@ export class Initiator {
     return true;
   }
 
+  /** @returns false when the memory of the program is gone */
+  #place(message: Message, offset: number, packet: Packet, at: number, length: number): boolean {
+    if (message.atomic.word !== 0) return this.#atomics.returned(message, packet, at, length);
+    return scatter(this.#core.services.dma, message.work.segments, offset, packet, at, length);
+  }
+
   /** Read data could not be had: the target says why. */
   #dataFailed(now: Nanos, context: DeliveryContext, id: number, offset: number, code: number): boolean {
     const ref = context.reads.get(id);
     if (ref === undefined) return false;
     const message = this.messages.at(ref);
+    if (message.received >= message.work.length) return false; // more than was asked for
+    if (offset % this.#mtu !== 0 || offset >= message.work.length) return false;
     context.readsInFlight--;
     if (message.status === Status.SUCCESS) {
       message.status = returnCode(code).status;
@@ -280,16 +367,30 @@ export class Initiator {
   /** Finishes a message when nothing of it is under way any more. */
   settle(now: Nanos, context: DeliveryContext, message: Message): void {
     if (message.unacked > 0) return;
+    if (message.status === Status.SUCCESS && message.deferred) {
+      if (context.current === message.index) return; // its early end is still to be sent
+      this.#leave(context, message);
+      if (message.qp === 0) this.finish(message);
+      else this.deferred.wait(now, message);
+      this.unstall(context);
+      return;
+    }
     if (message.status === Status.SUCCESS) {
       if (message.sent < message.packets) return;
-      if (message.sesOpcode === SesOpcode.READ && message.received < message.work.length) return;
+      if (message.exposure !== 0 && message.qp !== 0 && !this.rendezvous.isServed(message)) {
+        this.#leave(context, message);
+        this.rendezvous.wait(now, message);
+        this.unstall(context);
+        return;
+      }
+      if (message.fetches && message.received < message.work.length) return;
     } else if (context.current === message.index) {
       return; // its MSG_ERROR is still to be sent
     }
     this.#leave(context, message);
     if (message.again && message.qp !== 0 && context.state !== PdcState.CLOSED) this.#retryLater(now, context, message);
     else this.finish(message);
-    this.#unstall(context);
+    this.unstall(context);
   }
 
   /** Messages whose wait is over go back to the queue, on an ordered context all together and in order. */
@@ -316,6 +417,7 @@ export class Initiator {
     due.sort((a, b) => b.sequence - a.sequence);
     for (const message of due) {
       message.restart();
+      if (message.exposure !== 0) this.rendezvous.restart(message);
       message.next = context.queueHead;
       context.queueHead = message.index;
       if (context.queueTail < 0) context.queueTail = message.index;
@@ -325,106 +427,18 @@ export class Initiator {
 
   /** Reports a message and gives it back. */
   finish(message: Message): void {
-    if (message.qp !== 0) {
+    if (message.owner !== undefined) message.owner.ended(message);
+    else if (message.qp !== 0) {
       this.#core.count(EVENT.messages_sent);
-      this.#report(message);
+      this.report(message);
     }
+    this.#atomics.release(message);
+    this.rendezvous.release(message);
     this.messages.release(message);
   }
 
-  /**
-   * The context is gone. Reports everything on it, or hands back what certainly never reached the target.
-   * @returns the first of a list of messages that may go to another context, -1 for none
-   */
-  contextFailed(context: DeliveryContext, status: number, vendorStatus: number, refused: number): number {
-    let head = -1;
-    let tail = -1;
-    const give = (message: Message): void => {
-      // sent and not refused may mean executed, with the answer lost on its way
-      const untouched = message.sent === 0 || (message.index === refused && message.acked === 0 && !message.resent);
-      if (refused !== NOTHING_REFUSED && untouched && message.moves < MAX_MOVES && message.qp !== 0) {
-        message.moves++;
-        message.restart();
-        message.next = -1;
-        if (tail < 0) head = message.index;
-        else this.messages.at(tail).next = message.index;
-        tail = message.index;
-        return;
-      }
-      if (message.status === Status.SUCCESS || message.again) {
-        message.status = status;
-        message.vendorStatus = vendorStatus;
-      }
-      this.finish(message);
-    };
-    const open: Message[] = [];
-    const seen = new Set<number>();
-    const { tx } = context;
-    const keep = (index: number): void => {
-      if (index < 0 || seen.has(index)) return;
-      seen.add(index);
-      open.push(this.messages.at(index));
-    };
-    for (let psn = tx.base; psn !== tx.next; psn = (psn + 1) >>> 0) {
-      const kind = tx.kind[psn & tx.mask];
-      if (kind === Kind.REQUEST || kind === Kind.ABORT) {
-        const message = this.messages.at(tx.ref[psn & tx.mask]!);
-        // a slot may be acknowledged and its message long finished: only live ones of this context count
-        if (message.live && tx.pending(psn)) keep(message.index);
-      }
-    }
-    keep(context.current);
-    for (const ref of context.reads.values()) keep(ref);
-    for (let i = context.queueHead; i >= 0; i = this.messages.at(i).next) keep(i);
-    for (let i = context.retryHead; i >= 0; i = this.messages.at(i).next) keep(i);
-    open.sort((a, b) => a.sequence - b.sequence);
-    context.queueHead = context.queueTail = context.current = context.retryHead = -1;
-    context.reads.clear();
-    context.openMessages = context.readsInFlight = 0;
-    for (const message of open) give(message);
-    return head;
-  }
-
-  /** The queue pair goes away: nothing of it starts any more, nobody waits for what is under way. */
-  flush(context: DeliveryContext, qp: number): void {
-    const flushList = (head: number, into: (message: Message) => void): void => {
-      for (let i = head; i >= 0; ) {
-        const message = this.messages.at(i);
-        i = message.next;
-        into(message);
-      }
-    };
-    const live = [...this.messages.live()].sort((a, b) => a.sequence - b.sequence);
-    for (const message of live) {
-      if (
-        message.qp === qp &&
-        (message.index === context.current ||
-          message.unacked > 0 ||
-          context.reads.get(message.messageId) === message.index)
-      ) {
-        this.#flushOne(message, false);
-      }
-    }
-    const queue = context.queueHead;
-    context.queueHead = context.queueTail = -1;
-    flushList(queue, (message) => {
-      if (message.qp === qp) this.#flushOne(message, true);
-      else this.enqueue(context, message);
-    });
-    const retries = context.retryHead;
-    context.retryHead = -1;
-    flushList(retries, (message) => {
-      if (message.qp === qp) this.#flushOne(message, true);
-      else {
-        message.next = context.retryHead;
-        context.retryHead = message.index;
-      }
-    });
-    this.#unstall(context);
-  }
-
   /** A stream that waits for refused messages goes on once the last open one is done, which may be by read data. */
-  #unstall(context: DeliveryContext): void {
+  unstall(context: DeliveryContext): void {
     if (!context.stalled || context.openMessages > 0) return;
     if (context.retryHead >= 0) {
       this.#core.wake(context, context.retryAt);
@@ -434,21 +448,8 @@ export class Initiator {
     this.#core.makeReady(context);
   }
 
-  #flushOne(message: Message, release: boolean): void {
-    message.status = Status.WR_FLUSH_ERR;
-    message.vendorStatus = 0;
-    message.again = false;
-    if (release) {
-      this.finish(message);
-      return;
-    }
-    // packets are out: the message stays until they are settled, but its owner hears now
-    this.#report(message);
-    message.qp = 0;
-  }
-
   /** Tells the owner how the message ended. */
-  #report(message: Message): void {
+  report(message: Message): void {
     const completion = this.#completion;
     const { work, reader } = message;
     if (reader !== undefined) {
@@ -459,12 +460,7 @@ export class Initiator {
     completion.wrIdHi = work.wrIdHi;
     completion.status = message.status;
     completion.vendorStatus = message.vendorStatus;
-    completion.opcode =
-      message.sesOpcode === SesOpcode.READ
-        ? CompletionOpcode.RDMA_READ
-        : message.sesOpcode === SesOpcode.SEND
-          ? CompletionOpcode.SEND
-          : CompletionOpcode.RDMA_WRITE;
+    completion.opcode = COMPLETION_OPCODES[work.opcode] ?? CompletionOpcode.RDMA_WRITE;
     completion.byteLength = message.status === Status.SUCCESS ? work.length : 0;
     completion.hasImm = false;
     completion.immLo = completion.immHi = 0;
@@ -482,22 +478,23 @@ export class Initiator {
     context.queueHead = message.next;
     if (context.queueHead < 0) context.queueTail = -1;
     message.next = -1;
-    let id = context.nextMessageId;
-    while (context.reads.has(id)) id = id >= MAX_MESSAGE_ID ? 1 : id + 1;
-    context.nextMessageId = id >= MAX_MESSAGE_ID ? 1 : id + 1;
-    message.messageId = id;
+    message.messageId = message.header === NextHeader.REQUEST_STD ? nextMessageId(context) : 0;
+    message.readKey = -1;
     // one generation for all copies of all packets: a repetition with a newer one could overtake what was refused
     const { generations } = context;
     message.generation = generations.size === 0 ? 0 : (generations.get(message.work.remoteQpn & RESOURCE) ?? 0);
-    if (message.sesOpcode === SesOpcode.READ) context.reads.set(id, message.index);
+    if (message.fetches && message.messageId !== 0) {
+      message.readKey = message.messageId;
+      context.reads.set(message.readKey, message.index);
+    }
     context.current = message.index;
     context.openMessages++;
     return true;
   }
 
   #leave(context: DeliveryContext, message: Message): void {
-    if (message.sesOpcode === SesOpcode.READ && context.reads.get(message.messageId) === message.index) {
-      context.reads.delete(message.messageId);
+    if (message.fetches && context.reads.get(message.readKey) === message.index) {
+      context.reads.delete(message.readKey);
       // data of a failed read will not come: its packets no longer count
       if (message.received < message.work.length) {
         const here = message.packets - Math.ceil((message.work.length - message.received) / this.#mtu);
@@ -523,16 +520,59 @@ export class Initiator {
   }
 }
 
-/** A context failed and no message is known to be refused; those that never left may move. */
-export const NO_MESSAGE = -1;
-/** A context failed in a way that leaves no message to move. */
-export const NOTHING_REFUSED = -2;
-const STD_BYTES = byteLength(RequestStd);
-const ABSOLUTE = 0x8000_0000 | 0;
+/** Stands for the queue pair of a message that the engine sends itself. */
+const OWN = -1;
 /** The part of a queue pair number that names a resource: PIDonFEP and index. */
 const RESOURCE = 0xff_ffff;
 const MAX_MESSAGE_ID = 0xfffe;
 const MAX_GENERATIONS = 4096;
-/** Times that a message may move to another context. @spec uet:pds/8 D33 */
-const MAX_MOVES = 1;
 const MAX_RNR_WAIT: Nanos = 200_000_000;
+
+/** The request that a work request goes as, and what it completes as; by `WorkOpcode`. */
+const SES_OPCODES: Readonly<Record<number, number>> = {
+  [WorkOpcode.RDMA_READ]: SesOpcode.READ,
+  [WorkOpcode.ATOMIC_CMP_AND_SWP]: SesOpcode.FETCHING_ATOMIC,
+  [WorkOpcode.ATOMIC_FETCH_AND_ADD]: SesOpcode.FETCHING_ATOMIC,
+  [WorkOpcode.ATOMIC]: SesOpcode.ATOMIC,
+  [WorkOpcode.FETCHING_ATOMIC]: SesOpcode.FETCHING_ATOMIC,
+  [WorkOpcode.TAGGED_ATOMIC]: SesOpcode.TSEND_ATOMIC,
+  [WorkOpcode.TAGGED_FETCHING_ATOMIC]: SesOpcode.TSEND_FETCH_ATOMIC,
+  [WorkOpcode.SEND]: SesOpcode.SEND,
+  [WorkOpcode.SEND_WITH_IMM]: SesOpcode.SEND,
+  [WorkOpcode.TAGGED_SEND]: SesOpcode.TAGGED_SEND,
+  [WorkOpcode.TAGGED_SEND_WITH_IMM]: SesOpcode.TAGGED_SEND,
+};
+const COMPLETION_OPCODES: Readonly<Record<number, number>> = {
+  [WorkOpcode.RDMA_READ]: CompletionOpcode.RDMA_READ,
+  [WorkOpcode.ATOMIC_CMP_AND_SWP]: CompletionOpcode.COMP_SWAP,
+  [WorkOpcode.ATOMIC_FETCH_AND_ADD]: CompletionOpcode.FETCH_ADD,
+  [WorkOpcode.ATOMIC]: CompletionOpcode.ATOMIC,
+  [WorkOpcode.FETCHING_ATOMIC]: CompletionOpcode.FETCHING_ATOMIC,
+  [WorkOpcode.TAGGED_ATOMIC]: CompletionOpcode.ATOMIC,
+  [WorkOpcode.TAGGED_FETCHING_ATOMIC]: CompletionOpcode.FETCHING_ATOMIC,
+  [WorkOpcode.SEND]: CompletionOpcode.SEND,
+  [WorkOpcode.SEND_WITH_IMM]: CompletionOpcode.SEND,
+  [WorkOpcode.TAGGED_SEND]: CompletionOpcode.TAGGED_SEND,
+  [WorkOpcode.TAGGED_SEND_WITH_IMM]: CompletionOpcode.TAGGED_SEND,
+};
+
+/** A list beyond the two, an opcode beyond the four, a version beyond the one. @spec uet:ses/8 */
+const UNKNOWN_RESPONSE = 0x8000 | (0x3c << 8) | 0xc0;
+
+/** Requests on memory that a key names. */
+const isAccess = (sesOpcode: number): boolean => sesOpcode >= SesOpcode.WRITE && sesOpcode <= SesOpcode.FETCHING_ATOMIC;
+
+/** Whether data comes back for a request. */
+const bringsBack = (sesOpcode: number): boolean =>
+  sesOpcode === SesOpcode.READ || sesOpcode === SesOpcode.FETCHING_ATOMIC || sesOpcode === SesOpcode.TSEND_FETCH_ATOMIC;
+
+/** Open reads without a message id are found by the PSN of their request, behind all message ids. */
+const PSN_KEYS = 0x1_0000;
+export const keyOfPsn = (psn: number): number => PSN_KEYS + psn;
+
+function nextMessageId(context: DeliveryContext): number {
+  let id = context.nextMessageId;
+  while (context.reads.has(id)) id = id >= MAX_MESSAGE_ID ? 1 : id + 1;
+  context.nextMessageId = id >= MAX_MESSAGE_ID ? 1 : id + 1;
+  return id;
+}

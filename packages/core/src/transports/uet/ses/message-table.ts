@@ -22,6 +22,11 @@ export class MessageTable {
     return this.#messages[index]!;
   }
 
+  /** As far as there ever was one. */
+  find(index: number): Message | undefined {
+    return this.#messages[index];
+  }
+
   inlineOffset(message: Message): number {
     return message.index * MAX_INLINE;
   }
@@ -35,6 +40,9 @@ export class MessageTable {
       this.#messages.push(message);
     }
     message.live = true;
+    message.token = message.exposure = 0;
+    message.deferred = false;
+    message.owner = undefined;
     return message;
   }
 

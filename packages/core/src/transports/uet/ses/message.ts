@@ -1,6 +1,13 @@
 /** A message that is being sent: one work request from posting to completion. */
 import type { Nanos } from '../../../engine/time.ts';
 import { SendWork } from '../../../engine/work.ts';
+import { AtomicParts } from './atomic-parts.ts';
+
+/** The part of an engine that sends a message of its own. */
+export interface MessageOwner {
+  /** The message is done; it is given back afterwards. */
+  ended(message: Message): void;
+}
 
 export class Message {
   readonly index: number;
@@ -15,12 +22,39 @@ export class Message {
   /** A read: where it counts as open. */
   reader: { openReads: number } | undefined = undefined;
   sesOpcode = 0;
+  /** Data comes back: of a read, or of an atomic that fetches. */
+  fetches = false;
+  readonly atomic = new AtomicParts();
   ordered = false;
   /** Goes as RUDI: no context, each packet on its own. */
   idempotent = false;
   /** Order of posting: what is sent again on an ordered stream goes in this order. */
   sequence = 0;
+  /** 0: its header has none. */
   messageId = 0;
+  /** Next-header value of the header that it goes with. */
+  header = 0;
+  /** What the data of a read names: the message id, or beyond that the PSN; -1 while there is none. */
+  readKey = -1;
+  /** Bytes that its own packets carry or ask for. */
+  bytes = 0;
+  /** The target keeps it back until a receive takes it; no more of it is sent now. */
+  deferred = false;
+  /** Restart tokens of a deferrable send: its own, 0 when it is none, and the target's, 0 while unknown. */
+  token = 0;
+  targetToken = 0;
+  /** The target has asked for it. */
+  called = false;
+  /** A rendezvous: number of the exposure of its memory, 0 for none, and the key and queue pair for reading it. */
+  exposure = 0;
+  openHi = 0;
+  openLo = 0;
+  ownQpn = 0;
+  /** Bytes that the target has without reading, and that it has read. */
+  kept = 0;
+  served = 0;
+  /** Who is told how it ended instead of a program. */
+  owner: MessageOwner | undefined = undefined;
   /** Generation of the peer's resource index that its packets name. */
   generation = 0;
   /** Packets of the whole message. */

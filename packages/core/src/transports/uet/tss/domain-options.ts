@@ -1,4 +1,5 @@
 /** What is provisioned for a secure domain, with defaults and checks. Keys are not part of it. @spec uet:tss/4 uet:tss/16 */
+import { parseAddress } from '../../../base/ip-address.ts';
 import { VerbsError } from '../../../base/verbs-error.ts';
 import { RekeyRule } from './key-derivation.ts';
 import { MAX_SDI, MAX_TSC } from './security-fields.ts';
@@ -18,6 +19,11 @@ export interface DomainOptions {
    * of a domain whose clients have one says `true`: its packets carry that of the client.
    */
   readonly ssi?: number | true;
+  /**
+   * Server mode with source identifiers: clients that the server may write to before it has heard of them, each as
+   * `ADDRESS=IDENTIFIER`, for instance `192.0.2.7=0x12`. Their packets are taken with that identifier only.
+   */
+  readonly clients?: readonly string[];
   /** Epochs that a packet may be behind. Default 16. */
   readonly epochLifetime?: number;
   /** Cluster mode: bits of the packet counter that choose the key. Default the upper 16: a new key every 2^32 packets. */
@@ -40,6 +46,8 @@ export interface DomainRules {
   readonly usesSsi: boolean;
   /** Own source identifier; 0 where packets carry that of the client. */
   readonly ssi: number;
+  /** Identifiers of clients by {@link addressName}. */
+  readonly clients: ReadonlyMap<string, number>;
   readonly epochLifetime: number;
   readonly rekey: RekeyRule | undefined;
   readonly ipv6BySsi: boolean;
@@ -64,6 +72,8 @@ export function domainRules(options: DomainOptions): DomainRules {
   if (mode !== 'cluster' && (rekeyMask !== undefined || rekeyShift !== undefined)) {
     throw refuse(`keys of ${mode} mode do not depend on the packet counter`, 'leave rekeyMask and rekeyShift out');
   }
+  if (options.clients !== undefined && (ssi !== true || mode !== 'server'))
+    throw refuse('only the server of a domain with source identifiers has a list of clients', 'leave clients out');
   whole('epochLifetime', epochLifetime, 0, 0x7fff);
   whole('latchAfter', latchAfter, 0, Number.MAX_SAFE_INTEGER);
   whole('lastTsc', lastTsc, 1, MAX_TSC);
@@ -77,10 +87,21 @@ export function domainRules(options: DomainOptions): DomainRules {
   }
   return {
     ...{ sdi, mode, usesSsi: ssi !== undefined, ssi: typeof ssi === 'number' ? ssi : 0 },
+    clients: new Map((options.clients ?? []).map(clientEntry)),
     ...{ epochLifetime, rekey, ipv6BySsi: ipv6Context === 'ssi', latchAfter },
     firstTsc: upper ? TOP_BIT : 0,
     lastTsc: split && !upper ? Math.min(lastTsc, TOP_BIT) : lastTsc,
   };
+}
+
+/** An address of 16 bytes as a key of maps. */
+export const addressName = (address: Uint8Array): string => address.join('.');
+
+function clientEntry(text: string): readonly [address: string, ssi: number] {
+  const [, address = '', number = ''] = /^([^=]+)=(0x[0-9a-f]{1,8}|\d{1,10})$/i.exec(text) ?? [];
+  const bytes = parseAddress(address);
+  if (bytes !== undefined && Number(number) <= 0xffff_ffff) return [addressName(bytes), Number(number)];
+  throw refuse(`'${text}' names no client`, 'ADDRESS=IDENTIFIER, such as 192.0.2.7=0x12');
 }
 
 function whole(name: string, value: number, least: number, most: number): void {

@@ -243,6 +243,24 @@ describe('server mode', () => {
       expect(two.open(B, back)).toBe('tss_auth');
       expect(two.open(B, server.seal(two.address, TEXT, 2)!)).toBe('');
     }
+    // the server writes first to clients that it was told of, and takes them with that identifier only
+    const told = new End(
+      address(9),
+      { sdi: 7, mode: 'server', ssi: true, clients: ['10.0.0.11=1', '2001:db8::5=0x2'] },
+      keyOf(3),
+    );
+    const [third, fourth] = [1, 2].map(
+      (ssi) => new End(one.address, { sdi: 7, mode: 'client', ssi }, provisioned(cipher, keyOf(3), ssi)),
+    ) as [End, End];
+    expect(third.open(told.address, told.seal(one.address, TEXT, 4)!)).toBe('');
+    expect(told.open(one.address, fourth.seal(told.address, TEXT)!, 4)).toBe('tss_source');
+    expect(told.open(one.address, fourth.seal(told.address, TEXT)!, 5)).toBe('tss_source');
+    expect(told.open(one.address, third.seal(told.address, TEXT)!, 5)).toBe('');
+    expect(told.seal(two.address, TEXT, 6)).toBeUndefined();
+    for (const clients of [['10.0.0.11'], ['x=1'], ['10.0.0.11=0x100000000'], ['=1']]) {
+      expect(() => domainRules({ sdi: 7, mode: 'server', ssi: true, clients })).toThrow('names no client');
+    }
+    expect(() => domainRules({ sdi: 7, mode: 'server', clients: [] })).toThrow('EINVAL');
     // `two` writes with the address of `one`, under its own name
     const thief = new End(one.address, { sdi: 7, mode: 'client', ssi: 2 }, provisioned(cipher, keyOf(1), 2));
     expect(server.open(one.address, thief.seal(B, TEXT)!, 1)).toBe('tss_source');

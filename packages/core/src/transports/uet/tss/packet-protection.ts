@@ -6,15 +6,16 @@
  *
  * @spec uet:tss/10 uet:tss/11
  */
-import { type CipherKey, IV_BYTES, KEY_BYTES } from '../../../engine/cipher.ts';
+import { IV_BYTES } from '../../../engine/cipher.ts';
 import type { Packet } from '../../../engine/packet.ts';
 import type { Datagram, PacketSeal } from '../../../engine/seal.ts';
 import type { Nanos } from '../../../engine/time.ts';
 import type { DerivedKey } from './derived-keys.ts';
+import { addressName } from './domain-options.ts';
 import type { DomainTable } from './domain-table.ts';
-import { KeyDerivation, LABEL } from './key-derivation.ts';
 import type { KeySlot } from './key-slot.ts';
-import { type Framing, isMapped, MAX_AAD_BYTES, writeAad, writeIv, writeWord } from './packet-frame.ts';
+import { type Framing, isMapped, MAX_AAD_BYTES, writeAad, writeIv } from './packet-frame.ts';
+import { PacketKeys } from './packet-keys.ts';
 import type { SecurityDrop } from './reasons.ts';
 import type { SecureDomain } from './secure-domain.ts';
 import { ICV_BYTES, isSecured, MAX_SECURITY_HEADER_BYTES, SecurityFields } from './security-fields.ts';
@@ -44,8 +45,7 @@ export class PacketProtection implements PacketSeal {
   readonly #fields = new SecurityFields();
   readonly #iv = new Uint8Array(IV_BYTES);
   readonly #aad = new Uint8Array(MAX_AAD_BYTES);
-  readonly #kdf = new KeyDerivation();
-  readonly #word = new Uint8Array(4);
+  readonly #keys: PacketKeys;
   /** Server mode: the source identifier of the client behind a path, by domain. It stays with the address that had it first. */
   readonly #clients = new Map<number, number>();
   #derivations = 0;
@@ -56,6 +56,7 @@ export class PacketProtection implements PacketSeal {
     { framing = 'addresses', clear = false, domain = 0, replays = false }: ProtectionOptions = {},
   ) {
     this.#table = table;
+    this.#keys = new PacketKeys(table);
     this.#framing = framing;
     this.acceptsClear = clear;
     this.acceptsReplays = replays;
@@ -90,7 +91,7 @@ export class PacketProtection implements PacketSeal {
     if (!usesSsi && mode !== 'cluster' && !isMapped(datagram.source)) return 0; // @spec uet:tss/5: nothing would tell senders apart
     let { ssi } = rules;
     if (usesSsi && mode === 'server') {
-      const client = this.#clients.get(clientKey(handle, path));
+      const client = this.#clients.get(clientKey(handle, path)) ?? this.#expect(domain, path, datagram.destination);
       if (client === undefined) return 0; // it has not been heard of yet
       ssi = client;
     }
@@ -137,12 +138,16 @@ export class PacketProtection implements PacketSeal {
       return 'tss_epoch';
     }
     const { usesSsi, mode } = rules;
-    const bound = usesSsi && mode === 'server' ? this.#clients.get(clientKey(domain.handle, packet.path)) : undefined;
+    const bound =
+      usesSsi && mode === 'server'
+        ? (this.#clients.get(clientKey(domain.handle, packet.path)) ??
+          this.#expect(domain, packet.path, datagram.source))
+        : undefined;
     if (bound !== undefined && bound !== fields.ssi) return 'tss_source';
-    const isKnown = this.#want(domain, slot, datagram.source);
+    const isKnown = this.#keys.find(domain, slot, fields, datagram.source);
     if (!isKnown && !this.#mayDerive(now)) return 'tss_derive';
-    const made = isKnown ? undefined : this.#derive(domain, slot, datagram.source);
-    const { key, mask } = made ?? this.#current!;
+    const made = isKnown ? undefined : this.#keys.derive(domain, slot, fields, datagram.source);
+    const { key, mask } = made ?? this.#keys.current!;
     const header = fields.length;
     const textLength = length - header - ICV_BYTES;
     datagram.length = length;
@@ -163,63 +168,19 @@ export class PacketProtection implements PacketSeal {
     return '';
   }
 
-  #current: DerivedKey | undefined;
-
   /** The key of packets of a source that this end may derive without being asked from outside. */
   #keyFor(domain: SecureDomain, slot: KeySlot, address: Uint8Array): DerivedKey {
-    if (this.#want(domain, slot, address)) return this.#current!;
-    const made = this.#derive(domain, slot, address);
+    if (this.#keys.find(domain, slot, this.#fields, address)) return this.#keys.current!;
+    const made = this.#keys.derive(domain, slot, this.#fields, address);
     domain.derived.put(made);
     return made;
   }
 
-  /** Looks for the key of the packet that `fields` describe. @returns whether it is there, in `#current` */
-  #want(domain: SecureDomain, slot: KeySlot, address: Uint8Array): boolean {
-    const { rules, derived } = domain;
-    if (rules.mode === 'direct' || rules.mode === 'client') {
-      this.#current = slot; // the key itself
-      return true;
-    }
-    const { epoch } = this.#fields;
-    this.#chooseIdentity(domain, address);
-    derived.want(slot.id, epoch, this.#rekeyOf(domain), this.#identity, this.#identityAt, this.#identityBytes);
-    this.#current = derived.get();
-    return this.#current !== undefined;
-  }
-
-  #derive(domain: SecureDomain, slot: KeySlot, address: Uint8Array): DerivedKey {
-    const kdf = this.#kdf;
-    const label = domain.rules.mode === 'server' ? LABEL.SERVER : LABEL.CLUSTER;
-    this.#chooseIdentity(domain, address);
-    const { epoch } = this.#fields;
-    kdf.derive(slot.key, label, epoch, this.#rekeyOf(domain), this.#identity, this.#identityAt, this.#identityBytes);
-    const key: CipherKey = this.#table.importKey(kdf.output.subarray(0, KEY_BYTES));
-    const mask = kdf.output.slice(KEY_BYTES, KEY_BYTES + IV_BYTES);
-    kdf.wipe();
-    return { key, mask };
-  }
-
-  #rekeyOf({ rules: { rekey } }: SecureDomain): number {
-    return rekey === undefined ? 0 : rekey.of(this.#fields.tsc);
-  }
-
-  #identity: Uint8Array = this.#word;
-  #identityAt = 0;
-  #identityBytes = 0;
-
-  /** What the key of a source depends on. @spec uet:tss/6 */
-  #chooseIdentity({ rules }: SecureDomain, address: Uint8Array): void {
-    const v4 = isMapped(address);
-    if (rules.usesSsi && (v4 || rules.ipv6BySsi)) {
-      writeWord(this.#word, this.#fields.ssi);
-      this.#identity = this.#word;
-      this.#identityAt = 0;
-      this.#identityBytes = 4;
-      return;
-    }
-    this.#identity = address;
-    this.#identityAt = v4 ? 12 : 0;
-    this.#identityBytes = v4 ? 4 : 16;
+  /** The client that was named with this address, if one was. */
+  #expect({ handle, rules: { clients } }: SecureDomain, path: number, address: Uint8Array): number | undefined {
+    const client = clients.size === 0 ? undefined : clients.get(addressName(address));
+    if (client !== undefined) this.#clients.set(clientKey(handle, path), client);
+    return client;
   }
 
   /** Packets of unknown sources may cost so much and no more. */

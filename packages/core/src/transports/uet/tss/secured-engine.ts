@@ -34,12 +34,16 @@ export class SecuredEngine implements Engine {
   readonly #view: DataView;
   readonly #region: number;
 
-  /** @throws VerbsError `EINVAL` the host does not say which addresses packets have */
+  /**
+   * @param portsKnown - routes are what packets carry in the place of ports, so that it may be covered
+   * @throws VerbsError `EINVAL` the host does not say which addresses packets have
+   */
   constructor(
     create: (services: Services, config: EngineConfig) => Engine,
     services: Services,
     config: EngineConfig,
     seal: PacketSeal,
+    portsKnown = false,
   ) {
     const { peer, local, payloadMtu } = config;
     if (peer === undefined || local === undefined) {
@@ -47,7 +51,7 @@ export class SecuredEngine implements Engine {
         missing: 'peer and local of the configuration',
       });
     }
-    if (seal.coversPorts) throw portsUnknown();
+    if (seal.coversPorts && !portsKnown) throw portsUnknown();
     checkMemory(config.settings);
     if (!seal.acceptsReplays && (config.settings?.['idempotentRequests'] ?? 0) !== 0) throw replayable();
     this.#seal = seal;
@@ -80,6 +84,7 @@ export class SecuredEngine implements Engine {
     const datagram = this.#datagram;
     datagram.source = peer.address;
     datagram.destination = this.#local;
+    datagram.sourcePort = packet.entropy;
     const seal = this.#seal;
     const reason = seal.open(now, packet, datagram);
     if (reason !== '') return this.#drop(reason as DropName);
@@ -184,6 +189,7 @@ export class SecuredEngine implements Engine {
     const datagram = this.#datagram;
     datagram.source = this.#local;
     datagram.destination = peer.address;
+    datagram.sourcePort = out.entropy;
     const front = this.#seal.seal(domain, out.path, datagram, this.#view, bytes, head, length);
     if (front === 0) return false;
     const start = head - front;

@@ -49,7 +49,7 @@ export class SecuredNetwork {
         const table = new DomainTable(new TestCipher(isOneRun ? this.nonces : new Set()), { counterBlock: 64 });
         const rules = { sdi: SDI, ...domain(n) };
         this.nodes.push({ table, address });
-        table.add(rules, { bytes: keys?.(n) ?? this.#key(rules.mode, n), an: 0 });
+        table.add(rules, { bytes: keys?.(n) ?? this.#key(rules, n), an: 0 });
         const protection = new PacketProtection(table, { domain: SDI, ...options });
         return uet.secured!(protection).createEngine(services, config);
       },
@@ -57,9 +57,10 @@ export class SecuredNetwork {
   }
 
   /** The key of a node after so many rotations. */
-  #key(mode: DomainOptions['mode'], n: number): Uint8Array {
+  #key({ mode, ssi }: Pick<DomainOptions, 'mode' | 'ssi'>, n: number): Uint8Array {
     const key = keyOf(this.rotations);
-    return mode === 'client' ? clientKey(new TestCipher(), key, parseAddress(this.nodes[n]!.address)!) : key;
+    const client = typeof ssi === 'number' ? ssi : parseAddress(this.nodes[n]!.address)!;
+    return mode === 'client' ? clientKey(new TestCipher(), key, client) : key;
   }
 
   /** A new key for everybody, the way rotations go: in every receiver before the first sender uses it. */
@@ -67,7 +68,10 @@ export class SecuredNetwork {
     this.rotations++;
     const domains = this.nodes.map(({ table }) => table.get(SDI));
     const an = 1 - domains[0]!.txAn;
-    for (const [n, domain] of domains.entries()) domain.install({ bytes: this.#key(domain.rules.mode, n), an });
+    for (const [n, { rules }] of domains.entries()) {
+      const { mode, ssi } = rules;
+      domains[n]!.install({ bytes: this.#key(rules.usesSsi ? { mode, ssi } : { mode }, n), an });
+    }
     for (const domain of domains) domain.activate(an);
   }
 }

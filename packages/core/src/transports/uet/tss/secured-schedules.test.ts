@@ -11,6 +11,9 @@ const MODES: Readonly<Record<string, (n: number) => Omit<DomainOptions, 'sdi'>>>
   cluster: () => ({ mode: 'cluster', rekeyMask: 0xff00, rekeyShift: 8 }),
   // clients do not talk to each other: what they try fails, as with a peer that is not there
   'server and client': (n) => ({ mode: n === 0 ? 'server' : 'client' }),
+  // neither has the server heard of its clients when it begins
+  'server and client with source identifiers': (n) =>
+    n === 0 ? { mode: 'server', ssi: true } : { mode: 'client', ssi: n + 1 },
   'cluster with source identifiers': (n) => ({ mode: 'cluster', ssi: n + 1, rekeyMask: 0xff0, rekeyShift: 4 }),
 };
 

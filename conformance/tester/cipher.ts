@@ -1,0 +1,3 @@
+/** Where the tester's cipher comes from. */
+export type { CipherKey } from '@verbena/core';
+export { NodeCipher } from '@verbena/node';
