@@ -1,7 +1,7 @@
 /** The command: what it was asked for, and what it does about it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { startOwnEndpoint } from './own-endpoint.ts';
+import { onOwn } from './own-suite.ts';
 import { RULES_PAGE, rulesPage } from './page.ts';
 import { counts, type Format, report, resultLine } from './report.ts';
 import type { Rule } from './rule.ts';
@@ -61,26 +61,6 @@ async function page(seed: number): Promise<number> {
   writeFileSync(RULES_PAGE, rulesPage(results));
   process.stdout.write(`${RULES_PAGE}: ${counts(results)}\n`);
   return results.some(({ outcome }) => outcome === 'fail') ? 1 : 0;
-}
-
-/** Our endpoint, in a process of its own. */
-export async function onOwn(
-  rules: readonly Rule[],
-  seed: number,
-  onResult: (result: Result) => void = () => {},
-  program?: string,
-): Promise<{ results: Result[]; name: string }> {
-  const net = `127.${100 + (process.pid % 100)}`;
-  const own = await startOwnEndpoint(`${net}.0`, program);
-  try {
-    const { target, upper } = own;
-    return {
-      results: await runSuite(rules, { target, upper, seed, addresses: loopbackAddresses(net), onResult }),
-      name: target.name,
-    };
-  } finally {
-    await own.close();
-  }
 }
 
 async function onTarget(

@@ -28,7 +28,7 @@ describe('rules', () => {
     for (const { id, section, text } of RULES) {
       expect(id).toMatch(/^[a-z-]+\/[a-z0-9-]+$/);
       expect(section).toMatch(/^uet:(pds|ses|tss)\/[1-9]/);
-      expect(text.length, id).toBeGreaterThan(10);
+      expect(text.length, id).toBeGreaterThan(15);
       expect(text, id).not.toMatch(/\.$/);
     }
   });

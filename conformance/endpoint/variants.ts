@@ -34,6 +34,8 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   direct: { host: 12, settings: { ...COMMON, secureStart: 0 }, security: 'direct' },
   cluster: { host: 13, settings: COMMON, security: 'cluster' },
   server: { host: 14, settings: { ...COMMON, secureStart: 0 }, security: 'server' },
+  // keeps no packet that comes ahead of its turn
+  goback: { host: 18, settings: { ...COMMON, reorderBuffer: 0 } },
   deferring: { host: 15, settings: { ...COMMON, deferAbove: 2048, deferTimeout: 2000 * MS } },
   short: { host: 16, settings: { ...COMMON, shortHeaders: 1 } },
   meeting: { host: 17, settings: { ...COMMON, rendezvousAbove: 2048 } },

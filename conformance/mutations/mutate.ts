@@ -41,7 +41,7 @@ export class EngineCopy {
         mkdirSync(to, { recursive: true });
         for (const part of ['dist', 'package.json']) cpSync(join(from, part), join(to, part), { recursive: true });
       }
-      const others = dirname(dirname(require.resolve('pino/package.json')));
+      const others = join(packageOf('core'), '../../node_modules');
       for (const name of readdirSync(others)) {
         if (name !== '@verbena') symlinkSync(join(others, name), join(folder, 'node_modules', name));
       }

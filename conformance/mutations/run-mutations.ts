@@ -1,5 +1,5 @@
 /** Runs the rules against the engine as it is, then with each fault; says which rules found it. */
-import { onOwn } from '../command.ts';
+import { onOwn } from '../own-suite.ts';
 import type { Rule } from '../rule.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { EngineCopy } from './mutate.ts';

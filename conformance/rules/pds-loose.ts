@@ -202,7 +202,7 @@ export const PDS_LOOSE = [
     const queue = await t.queue({ idempotent: true });
     const request = await t.post(queue);
     const { pktId } = await t.want('rudi', {});
-    t.lane.send(rudiResponse(pktId ^ 1, response({ returnCode: ReturnCode.BAD_ADDR })));
+    t.lane.send(rudiResponse((pktId ^ 1) >>> 0, response({ returnCode: ReturnCode.BAD_ADDR })));
     t.lane.send(rudiResponse(pktId, response({ returnCode: 1 })));
     claim((await t.completion(queue, request)).status === 'SUCCESS', 'SUCCESS', 'something else');
   }),

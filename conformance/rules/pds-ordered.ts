@@ -14,15 +14,60 @@ export const PDS_ORDERED = [
     await peer.wantCack(5);
   }),
   rule(
+    'ahead',
+    '5.4',
+    'a packet ahead of its turn is refused as ROD_OOO, or kept and told by a bitmap; the cumulative PSN stays',
+    async (t) => {
+      const peer = await t.opened({ ordered: true });
+      peer.send(t.write(), { at: 3 });
+      const { kind, nackCode, cack, sack } = await peer.wantAny();
+      if (kind === 'nack') claim(nackCode === NackCode.ROD_OOO, 'ROD_OOO', nackCode);
+      else claim(kind === 'ack' && cack === 0 && sack.includes(3), 'an ACK_CC at +0 with +3 in its bitmap', kind);
+    },
+  ),
+  rule(
+    'missing-comes',
+    '5.4',
+    'when the missing packet comes, and those behind it again if they were refused, all are taken',
+    async (t) => {
+      const peer = await t.opened({ ordered: true });
+      const bodies = [1, 2, 3].map(() => t.write());
+      peer.send(bodies[1]!, { at: 2 });
+      await peer.wantAny();
+      bodies.forEach((body, n) => void peer.send(body, { at: 1 + n, retx: n < 2 }));
+      await peer.wantCack(3);
+    },
+  ),
+  rule(
+    'not-delivered-early',
+    '5.4',
+    'what came ahead of its turn is delivered only in its turn',
+    async (t) => {
+      const peer = await t.opened({ ordered: true });
+      const later = t.write({}, fill(8, 50));
+      peer.send(later, { at: 2 });
+      await peer.wantAny();
+      const early = await t.readBack(8);
+      claim(Buffer.compare(early, fill(8)) === 0, 'memory as it was', 'the packet that came too early');
+      peer.send(t.write({}, fill(8, 60)), { at: 1 });
+      peer.send(later, { at: 2, retx: true });
+      await peer.wantCack(2);
+      const bytes = await t.readBack(8);
+      claim(Buffer.compare(bytes, fill(8, 50)) === 0, 'the later write last', 'the earlier one');
+    },
+    { needs: ['ordered', 'read'] },
+  ),
+  rule(
     'out-of-order',
     '5.4',
-    'a packet ahead of its turn is refused as ROD_OOO, with the PSN that is expected',
+    'without room to keep it a packet ahead of its turn is refused as ROD_OOO, with the PSN that is expected',
     async (t) => {
       const peer = await t.opened({ ordered: true });
       peer.send(t.write(), { at: 3 });
       const { payload } = await peer.wantNack(NackCode.ROD_OOO, 3);
       claim(payload === peer.psn(1), `expected PSN ${peer.psn(1)}`, payload);
     },
+    { on: 'goback' },
   ),
   rule(
     'one-nack',
@@ -36,33 +81,22 @@ export const PDS_ORDERED = [
       const more = t.lane.log.filter(({ kind }) => kind === 'nack').length;
       claim(more <= 2, 'one NACK for the gap', `${more} of them`);
     },
-    { level: 'should' },
+    { level: 'should', on: 'goback' },
   ),
   rule(
-    'not-delivered-early',
+    'go-back',
     '5.4',
-    'what came ahead of its turn is delivered only in its turn',
+    'after ROD_OOO everything from the expected PSN on is taken again',
     async (t) => {
       const peer = await t.opened({ ordered: true });
-      peer.send(t.write({}, fill(8, 50)), { at: 2 });
-      await peer.wantNack(NackCode.ROD_OOO, 2);
-      peer.send(t.write({}, fill(8, 60)), { at: 1 });
-      await peer.wantAck(1, OK);
-      peer.send(t.write({}, fill(8, 50)), { at: 2, retx: true });
-      await peer.wantAck(2, OK);
-      const bytes = await t.readBack(8);
-      claim(Buffer.compare(bytes, fill(8, 50)) === 0, 'the later write last', 'the earlier one');
+      const bodies = [1, 2, 3, 4].map(() => t.write());
+      peer.send(bodies[2]!, { at: 3 });
+      await peer.wantNack(NackCode.ROD_OOO, 3);
+      bodies.forEach((body, n) => void peer.send(body, { at: 1 + n, retx: true }));
+      await peer.wantCack(4);
     },
-    { needs: ['ordered', 'read'] },
+    { on: 'goback' },
   ),
-  rule('go-back', '5.4', 'after it everything from the expected PSN on is taken again', async (t) => {
-    const peer = await t.opened({ ordered: true });
-    const bodies = [1, 2, 3, 4].map(() => t.write());
-    peer.send(bodies[2]!, { at: 3 });
-    await peer.wantNack(NackCode.ROD_OOO, 3);
-    bodies.forEach((body, n) => void peer.send(body, { at: 1 + n, retx: true }));
-    await peer.wantCack(4);
-  }),
   rule('duplicate', '4.8', 'a duplicate on an ordered context is acknowledged, not refused', async (t) => {
     const peer = await t.opened({ ordered: true });
     const body = t.write();

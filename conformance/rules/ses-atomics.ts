@@ -171,10 +171,10 @@ export const SES_ATOMICS: readonly Rule[] = [
   rule('signed-min', '2.10', 'MIN on INT32 knows signs', (t) =>
     wantEffect(t, 5n, { op: AmoOpcode.MIN, type: AmoDatatype.INT32, value: 0xffff_fffen }, 0xffff_fffen),
   ),
-  rule('sum-float', '2.10', 'SUM on FLOAT', (t) =>
+  rule('sum-float', '2.10', 'SUM on FLOAT adds the way IEEE 754 does', (t) =>
     wantEffect(t, 0x3fc0_0000n, { op: AmoOpcode.SUM, type: AmoDatatype.FLOAT, value: 0x4010_0000n }, 0x4070_0000n),
   ),
-  rule('sum-double', '2.10', 'SUM on DOUBLE', (t) =>
+  rule('sum-double', '2.10', 'SUM on DOUBLE adds the way IEEE 754 does', (t) =>
     wantEffect(
       t,
       0x3ff8_0000_0000_0000n,

@@ -148,9 +148,15 @@ export const SES_CHECKS: readonly Rule[] = [
   rule('datagram-on-context', '2.7', 'DATAGRAM_SEND is no operation of a delivery context: UNSUPPORTED_OP', (t) =>
     wantCode(t, t.sends({ opcode: SesOpcode.DATAGRAM_SEND }), ReturnCode.UNSUPPORTED_OP),
   ),
-  rule('job-zero', '1.1', 'job 0 is none', (t) => wantCode(t, t.write({ jobId: 0 }), ReturnCode.BAD_JOB_ID), {
-    level: 'should',
-  }),
+  rule(
+    'job-zero',
+    '1.1',
+    'no request may be of job 0: BAD_JOB_ID',
+    (t) => wantCode(t, t.write({ jobId: 0 }), ReturnCode.BAD_JOB_ID),
+    {
+      level: 'should',
+    },
+  ),
   rule(
     'other-job-process',
     '1.2',

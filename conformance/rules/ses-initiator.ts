@@ -78,7 +78,7 @@ export const SES_INITIATOR = [
       claim(first.ses[name] === second.ses[name], `${name} ${first.ses[name]}`, second.ses[name]);
     }
   }),
-  initiator('send', '3.2', 'a SEND', async (t) => {
+  initiator('send', '3.2', 'a SEND goes with its bytes, in a header that it may have', async (t) => {
     const { first } = await t.accepts({ operation: 'send', length: 10 });
     claim(first.ses['opcode'] === SesOpcode.SEND && first.data.length === 10, 'SEND of 10 bytes', first.ses['opcode']);
     claim(first.next !== NextHeader.REQUEST_SMALL, 'a header that SEND may have', first.next);

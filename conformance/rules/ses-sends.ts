@@ -1,7 +1,7 @@
 /** Sends, who receives them, and generations of resource indices. @spec uet:ses/3 */
 import { NextHeader, ReturnCode, SesOpcode, SesResponseOpcode } from '@verbena/core/wire';
 import { claim, topic } from '../rule.ts';
-import { fill } from '../tester/packets.ts';
+import { fill, mediumData } from '../tester/packets.ts';
 
 const rule = topic('ses-send', 'ses', { needs: ['send'] });
 const own = topic('ses-send', 'ses', { needs: ['send', 'upper'] });
@@ -132,6 +132,14 @@ export const SES_SENDS = [
     claim((await t.received(queue)).imm === String(0x1234_5678_9abc_def0n), 'the 64 bits', 'others');
     peer.send(t.sendTo(queue, { hd: 0, headerData: 5n }));
     claim((await t.received(queue)).imm === undefined, 'none when hd is not set', 'some');
+  }),
+  own('medium-data', '2.5', 'in a MEDIUM header it has the place of the buffer offset', async (t) => {
+    const queue = await t.queue({ receives: 1, bytes: 64 });
+    const peer = await t.opened();
+    const values = { opcode: SesOpcode.SEND, som: 1, eom: 1, hd: 1, headerData: 0x55n, requestLength: 8 };
+    peer.send(mediumData({ ...t.to(queue), ...values }, fill(8)));
+    await peer.wantAck(1, OK);
+    claim((await t.received(queue)).imm === String(0x55), 'the data 0x55', 'other data');
   }),
   own(
     'truncated',

@@ -1,7 +1,16 @@
 /** Tagged messages, what waits for a receive, and sends that may be put off. @spec uet:ses/3.3 to 3.6 · uet:ses/4 */
 import { NextHeader, ReturnCode, SesOpcode, SesResponseOpcode } from '@verbena/core/wire';
 import { Broken, claim, topic } from '../rule.ts';
-import { type Body, deferrable, deferrableNext, fill, readyToRestart } from '../tester/packets.ts';
+import {
+  type Body,
+  deferrable,
+  deferrableNext,
+  fill,
+  readyToRestart,
+  rendezvous,
+  responseData,
+  std,
+} from '../tester/packets.ts';
 import type { Tester } from '../tester/tester.ts';
 import type { UpperQueue } from '../tester/upper-tester.ts';
 
@@ -284,7 +293,7 @@ export const SES_TAGGED = [
     claim(first.ses['opcode'] === SesOpcode.DEFERRABLE_SEND, 'DEFERRABLE_SEND', first.ses['opcode']);
     claim(tokenOf(first.ses) !== 0, 'a token', 0);
   }),
-  later('short-not', '3.5', 'a short one is not', async (t) => {
+  later('short-not', '3.5', 'a send up to the limit is not offered so', async (t) => {
     const { first } = await t.accepts({ operation: 'send', length: 16 });
     claim(first.ses['opcode'] === SesOpcode.SEND, 'SEND', first.ses['opcode']);
   }),
@@ -382,6 +391,38 @@ export const SES_TAGGED = [
       claim(first.ses['opcode'] === SesOpcode.RENDEZVOUS_SEND, 'RENDEZVOUS_SEND', first.ses['opcode']);
       claim(first.ses['requestLength'] === 8 * t.mtu, 'the length of the whole message', first.ses['requestLength']);
     },
+  ),
+  meeting(
+    'fetched',
+    '3.6',
+    'the target of a rendezvous reads the rest by a READ to the process, index and key that the extension names',
+    async (t) => {
+      const queue = await matching(t);
+      await t.receive(queue, 256, 1);
+      const peer = await t.opened();
+      const place = { pidOnFep: 5, resourceIndex: 6, readOffset: 64n, readMemoryKey: 0x99n };
+      const values = { opcode: SesOpcode.RENDEZVOUS_SEND, som: 1, eom: 1, requestLength: 24, messageId: 5 };
+      peer.send(std({ ...t.to(queue), ...values }, fill(8), rendezvous({ eagerLength: 8, ...place })));
+      await peer.wantAck(1, OK);
+      const reader = await t.accepted();
+      const { ses } = await reader.wantRequest();
+      claim(
+        ses['opcode'] === SesOpcode.READ && ses['requestLength'] === 16,
+        'a READ of 16 bytes',
+        ses['requestLength'],
+      );
+      claim(
+        ses['pidOnFep'] === 5 && ses['resourceIndex'] === 6 && ses['memoryKey'] === 0x99n,
+        'process 5, index 6 and key 0x99',
+        `${ses['pidOnFep']}, ${ses['resourceIndex']}, ${ses['memoryKey']}`,
+      );
+      const readRequestMessageId = Number(ses['messageId'] ?? 0);
+      const body = responseData({ readRequestMessageId, modifiedLength: 16, jobId: t.endpoint.job }, fill(24).slice(8));
+      reader.ack(0, { body, cack: -1, req: 1 });
+      const { status, data } = await t.received(queue);
+      claim(status === 'SUCCESS' && data === hex(fill(24)), 'all 24 bytes', `${status} ${data}`);
+    },
+    { role: 'target' },
   ),
 ];
 

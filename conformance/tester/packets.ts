@@ -26,7 +26,6 @@ import {
   RequestStdNext,
   Response,
   ResponseData,
-  ResponseDataSmall,
   RudiPacket,
   SesResponseOpcode,
   UudRequest,
@@ -89,18 +88,6 @@ export const responseData = (values: HeaderValues<typeof ResponseData>, payload:
   next: NextHeader.RESPONSE_DATA,
   bytes: join(
     headerOf(ResponseData, {
-      opcode: SesResponseOpcode.RESPONSE_W_DATA,
-      returnCode: 1,
-      payloadLength: payload.length,
-      ...values,
-    }),
-    payload,
-  ),
-});
-export const responseDataSmall = (values: HeaderValues<typeof ResponseDataSmall>, payload: Uint8Array): Body => ({
-  next: NextHeader.RESPONSE_DATA_SMALL,
-  bytes: join(
-    headerOf(ResponseDataSmall, {
       opcode: SesResponseOpcode.RESPONSE_W_DATA,
       returnCode: 1,
       payloadLength: payload.length,

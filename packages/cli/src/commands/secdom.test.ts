@@ -54,7 +54,7 @@ describe('verbena secdom (uet:tss/13, uet:tss/16)', () => {
     ]) {
       await expect(rig.run(SECDOM_COMMAND, words), words).rejects.toThrow();
     }
-    const { session } = rig.host.program({ pid: 12, uid: 1000, name: 'user' });
+    const { session } = rig.host.program({ uid: 1000, rights: { admin: false, job: false, raw: false } });
     expect(await rig.run(SECDOM_COMMAND, '', { session })).toEqual([]);
     await expect(rig.run(SECDOM_COMMAND, 'delete 7', { session })).rejects.toThrow('EPERM');
   });

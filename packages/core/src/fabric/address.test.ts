@@ -38,7 +38,7 @@ describe('endpoint addresses (R122, uet:ses/1.5)', () => {
   it('name a queue pair: process, index and mode', () => {
     expect(queuePairNumber(ADDRESS)).toBe(0x123abc);
     expect(queuePairNumber({ ...ADDRESS, isAbsolute: true })).toBe(0x8012_3abc);
-    expect(addressText(ADDRESS)).toBe('192.0.2.7, process 0xabc, index 0x123, relative');
+    expect(addressText(ADDRESS)).toBe('192.0.2.7, PIDonFEP 0xabc, index 0x123, relative');
   });
 
   it.each([

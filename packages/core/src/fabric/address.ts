@@ -98,12 +98,12 @@ export function decodeAddress(call: string, bytes: Uint8Array): EndpointAddress 
 export const queuePairNumber = ({ pidOnFep, startIndex, isAbsolute }: EndpointAddress): number =>
   (pidOnFep | (startIndex << 12) | (isAbsolute ? ABSOLUTE : 0)) >>> 0;
 
-/** `10.0.0.1 port 0, endpoint 0x5.0x3, relative`. */
+/** An address in words. */
 export function addressText(address: EndpointAddress): string {
   const { pidOnFep, startIndex, isAbsolute, port } = address;
   const place = `${formatAddress(address.fabricAddress)}${port === 0 ? '' : ` port ${port}`}`;
   const mode = isAbsolute ? 'absolute' : 'relative';
-  return `${place}, process 0x${pidOnFep.toString(16)}, index 0x${startIndex.toString(16)}, ${mode}`;
+  return `${place}, PIDonFEP 0x${pidOnFep.toString(16)}, index 0x${startIndex.toString(16)}, ${mode}`;
 }
 
 function isMapped(address: Uint8Array): boolean {

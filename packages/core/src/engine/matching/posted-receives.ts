@@ -130,7 +130,7 @@ export class PostedReceives {
         const w = i * WORDS;
         if (words[w + TAG_LO] !== lo || words[w + TAG_HI] !== hi || words[w + SHAPE] !== shape) continue;
         if ((selects & Select.SOURCE) !== 0 && words[w + SOURCE] !== (sourceId | 0)) continue;
-        if ((selects & Select.PATH) !== 0 && words[w + PATH] !== path) continue;
+        if ((selects & Select.PATH) !== 0 && words[w + PATH] !== (path | 0)) continue;
         if (words[w + JOB] !== 0 && words[w + JOB] !== jobId) continue;
         const order = numbers[i * NUMBERS + ORDER]!;
         if (order < bestOrder) {
@@ -179,7 +179,7 @@ export class PostedReceives {
     into.ignoreHi = ~words[w + MASK_HI]! >>> 0;
     into.directed = (selects & Select.SOURCE) !== 0;
     into.sourceId = words[w + SOURCE]! >>> 0;
-    into.path = words[w + PATH]!;
+    into.path = words[w + PATH]! >>> 0;
     into.jobId = words[w + JOB]!;
     into.operation = 0;
     into.claim = into.discard = false;
@@ -262,7 +262,7 @@ export class PostedReceives {
       if ((tagHi & words[w + MASK_HI]!) !== words[w + TAG_HI] || words[w + TAGGED] !== tagged) continue;
       const selects = words[w + SELECTS]!;
       if ((selects & Select.SOURCE) !== 0 && words[w + SOURCE] !== (sourceId | 0)) continue;
-      if ((selects & Select.PATH) !== 0 && words[w + PATH] !== path) continue;
+      if ((selects & Select.PATH) !== 0 && words[w + PATH] !== (path | 0)) continue;
       if (words[w + JOB] !== 0 && words[w + JOB] !== jobId) continue;
       return this.#numbers[i * NUMBERS + ORDER]! < foundOrder ? i : found;
     }

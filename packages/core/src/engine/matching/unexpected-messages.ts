@@ -180,7 +180,7 @@ export class UnexpectedMessages<Owner> {
     into.tagLo = words[w + TAG_LO]! >>> 0;
     into.tagHi = words[w + TAG_HI]! >>> 0;
     into.sourceId = words[w + SOURCE]! >>> 0;
-    into.path = words[w + PATH]!;
+    into.path = words[w + PATH]! >>> 0;
     into.jobId = words[w + JOB]!;
     into.hasImm = words[w + HAS_IMM] === 1;
     into.immLo = words[w + IMM_LO]! >>> 0;
@@ -252,7 +252,7 @@ export class UnexpectedMessages<Owner> {
     if (words[w + CLAIMED] === 1) this.#unclaim(lists, i);
     else this.#unlink(lists, i);
     const chunks = this.#store.chunksFor(this.#kept[i]!);
-    this.#peers.add(words[w + PATH]!, -1, -chunks);
+    this.#peers.add(words[w + PATH]! >>> 0, -1, -chunks);
     this.#queues.add(lists.id, -1, -chunks);
     this.#store.close(i, this.#kept[i]!);
     this.#owners[i] = undefined;
@@ -310,7 +310,7 @@ export class UnexpectedMessages<Owner> {
       ((words[w + TAG_LO]! ^ receive.tagLo) & maskLo) === 0 &&
       ((words[w + TAG_HI]! ^ receive.tagHi) & maskHi) === 0 &&
       (!receive.directed || words[w + SOURCE] === (receive.sourceId | 0)) &&
-      (receive.path === 0 || words[w + PATH] === receive.path) &&
+      (receive.path === 0 || words[w + PATH] === (receive.path | 0)) &&
       (receive.jobId === 0 || words[w + JOB] === receive.jobId)
     );
   }

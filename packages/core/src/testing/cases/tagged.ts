@@ -1,7 +1,7 @@
 /** Messages with a tag, and receives that say what they take: over any transport that matches. */
 import type { Completion } from '../../verbs/completion.ts';
 import type { ReceiveRequest, WorkRequest } from '../../verbs/work-request.ts';
-import type { Bed, End, GuardedBuffer } from '../bed.ts';
+import type { Bed, BedOptions, End, GuardedBuffer } from '../bed.ts';
 import type { EndQueuePair } from '../peer-queue-pairs.ts';
 import {
   check,
@@ -21,7 +21,7 @@ class Match {
   readonly buffers: GuardedBuffer[] = [];
   #ids = 1;
 
-  constructor(suite: SuiteContext, options: { ordered?: boolean; ends?: number; payloadMtu?: number } = {}) {
+  constructor(suite: SuiteContext, options: Omit<BedOptions, 'transport'> = {}) {
     const { ordered = true, ...rest } = options;
     this.ordered = ordered;
     this.bed = suite.bed({ ordered, ...rest });
@@ -159,6 +159,35 @@ export const TAGGED_CASES: readonly SuiteCase[] = [
       match.bed.close();
     },
     needs,
+  ),
+  ...[true, false].map((ordered) =>
+    testCase(
+      `tagged/over-a-bad-link/${ordered ? 'ordered' : 'unordered'} (R122)`,
+      (suite) => {
+        const faults = { loss: 0.03, duplicate: 0.03, reorder: 0.05 };
+        const match = new Match(suite, { ordered, faults, seed: 5 });
+        const count = 60;
+        const sent = new Map<number, number>();
+        // some receives come before their message, some while it arrives, some after
+        for (let n = 0; n < count; n++) {
+          if (n % 3 === 0) match.receive(n, 4000);
+          sent.set(n, match.send(n, (n * 67) % 4000));
+          if (n % 10 === 9) match.bed.pass(20_000);
+        }
+        for (let n = 0; n < count; n++) if (n % 3 === 1) match.receive(n, 4000);
+        match.settle();
+        for (let n = 0; n < count; n++) if (n % 3 === 2) match.receive(n, 4000);
+        match.bed.completed(match.b, 0, count);
+        checkEqual(new Set(match.b.received.map(({ tag }) => tag)).size, count, 'tags received');
+        for (const one of match.b.received) {
+          checkStatus(one, 'SUCCESS');
+          match.buffers[Number(one.id)]!.expectPattern(sent.get(Number(one.tag))!, one.byteLength);
+        }
+        for (const one of match.a.sent) checkStatus(one, 'SUCCESS');
+        match.bed.close();
+      },
+      needs,
+    ),
   ),
   testCase(
     'tagged/classes-are-apart',

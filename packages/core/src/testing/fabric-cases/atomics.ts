@@ -1,5 +1,7 @@
 /** Atomics on memory of peers. */
+
 import { AtomicOp, type AtomicOpName, AtomicType, type AtomicTypeName, isCompare } from '../../engine/atomics.ts';
+import { ANY_SOURCE } from '../../fabric/address-vector.ts';
 import { OperationFlag } from '../../fabric/flags.ts';
 import type { FabricHints } from '../../fabric/hints.ts';
 import type { MemoryOptions } from '../../fabric/memory-region.ts';
@@ -115,6 +117,28 @@ export const FABRIC_ATOMIC_CASES: readonly FabricCase[] = [
       Array.from({ length: 2 * each }, (_, i) => i),
       'what was there before each',
     );
+    bed.close();
+  }),
+  fabricCase('atomics/on-the-receive-that-takes-a-tag', ['atomic', 'tagged'], (suite) => {
+    const bed = suite.bed({ hints: { ...HINTS, caps: { msg: true, tagged: true, atomic: true } } });
+    const { a, b } = bed;
+    const [operand, result, into] = [a.memory(64), a.memory(64), b.memory(64)];
+    setWord(operand.bytes, 5n);
+    setWord(into.bytes, 100n, 8);
+    b.endpoint.tagged.receive(into, 8, 8, ANY_SOURCE, 77, 0, 'changed');
+    const add = { op: 'SUM', type: 'UINT64', operand: { region: operand }, to: a.to(b), tag: 77 } as const;
+    a.endpoint.atomics.message({ ...add, result: { region: result }, context: 'adds' });
+    bed.completed(a, 1, 0);
+    if (!suite.transport.attributes.operations.includes('tagged-atomic')) {
+      checkError(a.sent[0], 'EINVAL', 'EOPNOTSUPP');
+      bed.close();
+      return;
+    }
+    checkOk(a.sent[0]);
+    checkEqual([word(into.bytes, 8), word(result.bytes)], [105n, 100n], 'the sum, and what was there');
+    bed.completed(b, 0, 1);
+    checkOk(b.received[0]);
+    checkEqual([b.received[0].context as string, b.received[0].tag], ['changed', 77n], 'the receive');
     bed.close();
   }),
   fabricCase('atomics/refusals', ATOMIC, (suite) => {

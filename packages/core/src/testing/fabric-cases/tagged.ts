@@ -259,7 +259,11 @@ export const FABRIC_TAGGED_CASES: readonly FabricCase[] = [
       for (const one of [...a.sent, ...c.sent, ...b.received]) checkOk(one);
       for (const one of b.received) {
         const i = one.context as number;
-        checkEqual([one.tag, one.data, one.length], [BigInt(i >> 1), BigInt(i >> 1), length - (i >> 1)], `receive ${i}`);
+        checkEqual(
+          [one.tag, one.data, one.length],
+          [BigInt(i >> 1), BigInt(i >> 1), length - (i >> 1)],
+          `receive ${i}`,
+        );
         checkEqual(one.source, b.to(i % 2 === 0 ? a : c), 'who sent');
         checkPattern(into.bytes, one.length, i % 2, i * length);
       }

@@ -59,9 +59,9 @@ export class QueuePairs {
     const one = new LocalQueuePair(config);
     this.#byHandle.set(config.qp, one);
     this.#byNumber.set(number, one);
-    const process = this.#pids.get(pidKey(config.qpn));
-    if (process === undefined) this.#pids.set(pidKey(config.qpn), [one]);
-    else process.push(one);
+    const members = this.#pids.get(pidKey(config.qpn));
+    if (members === undefined) this.#pids.set(pidKey(config.qpn), [one]);
+    else members.push(one);
     return '';
   }
 
@@ -70,9 +70,9 @@ export class QueuePairs {
     if (one === undefined) return undefined;
     this.#byHandle.delete(handle);
     this.#byNumber.delete(key(one.config.qpn));
-    const process = this.#pids.get(pidKey(one.config.qpn))!;
-    process.splice(process.indexOf(one), 1);
-    if (process.length === 0) this.#pids.delete(pidKey(one.config.qpn));
+    const members = this.#pids.get(pidKey(one.config.qpn))!;
+    members.splice(members.indexOf(one), 1);
+    if (members.length === 0) this.#pids.delete(pidKey(one.config.qpn));
     return one;
   }
 

@@ -29,6 +29,7 @@ import {
   withoutProbes,
   writeSes,
 } from '../rig-packets.testdata.ts';
+import { MAX_STORED } from './receive-window.ts';
 
 const QUIET = { tailLoss: 0 };
 const wide = (messageId: number) => ({ ses: writeSes({ messageId, bufferOffset: messageId * 8 }) });
@@ -215,20 +216,23 @@ describe('guaranteed responses and clearing (uet:pds/4.4)', () => {
 
   it('refuses when no response can be kept, and takes the same packet after a clear (NO_GTD_DEL_AVAIL)', () => {
     const bench = accepted();
-    for (let n = 1; n <= 64; n++) bench.give(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
-    const sent64 = bench.take();
-    expect(sent64.filter(({ kind }) => kind === 'ack')).toHaveLength(64);
+    for (let n = 1; n <= MAX_STORED; n++)
+      bench.give(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
+    const kept = bench.take();
+    expect(kept.filter(({ kind }) => kind === 'ack')).toHaveLength(MAX_STORED);
     // before that the source is asked to clear some (uet:pds/2.13)
-    expect(sent64.filter(({ kind }) => kind !== 'ack')).toMatchObject([
-      { ...isControl(ControlType.CLEAR_REQUEST), psn: 0, payload: START + 48, flags: 0 },
+    expect(kept.filter(({ kind }) => kind !== 'ack')).toMatchObject([
+      { ...isControl(ControlType.CLEAR_REQUEST), psn: 0, payload: START + (MAX_STORED * 3) / 4, flags: 0 },
     ]);
     // what needs no room is taken (uet:pds/4.3)
-    const plain = bench.exchange(bench.request(66, { clear: START, flags: AR, ...wide(70) }));
-    expectSent(bench, plain, [{ kind: 'ack', psn: START + 66, cack: START }]);
-    const full = bench.exchange(bench.request(65, { clear: START, ses: readSes(8) }));
-    expectSent(bench, full, [{ kind: 'nack', code: NackCode.NO_GTD_DEL_AVAIL, psn: START + 65 }]);
-    const sent = bench.exchange(bench.request(65, { clear: START + 64, flags: RETX, ses: readSes(8) }));
-    expectSent(bench, sent, [{ kind: 'ack', psn: START + 65, cack: START + 64, req: 1 }]);
+    const plain = bench.exchange(bench.request(MAX_STORED + 2, { clear: START, flags: AR, ...wide(70) }));
+    expectSent(bench, plain, [{ kind: 'ack', psn: START + MAX_STORED + 2, cack: START }]);
+    const full = bench.exchange(bench.request(MAX_STORED + 1, { clear: START, ses: readSes(8) }));
+    expectSent(bench, full, [{ kind: 'nack', code: NackCode.NO_GTD_DEL_AVAIL, psn: START + MAX_STORED + 1 }]);
+    const sent = bench.exchange(
+      bench.request(MAX_STORED + 1, { clear: START + MAX_STORED, flags: RETX, ses: readSes(8) }),
+    );
+    expectSent(bench, sent, [{ kind: 'ack', psn: START + MAX_STORED + 1, cack: START + MAX_STORED, req: 1 }]);
   });
 
   it('the source clears at once when it is idle, and otherwise by its next request (uet:pds/8 D29)', () => {

@@ -112,8 +112,19 @@ export const grantedCredit = (context: DeliveryContext): number =>
   context.credit.grant(Math.ceil(context.receivedBytes / UNIT) & MASK);
 
 /** A credit that came: cumulative, so an old one says nothing. */
-export function takeCredit(context: DeliveryContext, value: number): void {
+function takeCredit(context: DeliveryContext, value: number): void {
   if (((value - context.creditSeen) & MASK) < 1 << 23) context.creditSeen = value;
+}
+
+/** A credit came on its own: told to the controller. @param state - used for that */
+export function tellCredit(context: DeliveryContext, value: number, state: CongestionState): void {
+  takeCredit(context, value);
+  if (context.cc.onState === undefined) return;
+  state.kind = StateKind.CREDIT;
+  state.credit = context.creditSeen;
+  state.rttNs = state.serviceNs = state.penalty = 0;
+  state.outOfOrder = -1;
+  context.cc.onState(state);
 }
 
 /** What a source would send in all, for the header of its requests: what has left, and a window more. */

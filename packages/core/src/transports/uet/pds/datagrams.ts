@@ -97,8 +97,7 @@ export class Datagrams {
     if (!request.decode(view, at + UUD_BYTES, room, nextHeader, config.payloadMtu)) return core.drop('next_header');
     const payload = room - request.headerBytes;
     const { ver, opcode, ie, som, length } = request;
-    if (ver !== 0 || !isDatagram(opcode) || ie || !som || length !== payload)
-      return core.drop('datagram');
+    if (ver !== 0 || !isDatagram(opcode) || ie || !som || length !== payload) return core.drop('datagram');
     if (payload > config.payloadMtu) return core.drop('datagram');
     const qp = this.#queuePairs.find(request.rel, request.pid, request.resource);
     if (qp === undefined || qp.config.type !== 'UD') return core.drop('datagram');

@@ -6,7 +6,7 @@ import type { Packet } from '../../../engine/packet.ts';
 import type { Nanos } from '../../../engine/time.ts';
 import { AckCc, AckProbe } from '../../../wire/uet/pds.ts';
 import type { Core } from '../core.ts';
-import { EVENT } from '../drops.ts';
+import { type DropName, EVENT } from '../drops.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 
 const { sackPsnOffset, sackBitmap } = AckCc;
@@ -50,6 +50,23 @@ export class Losses {
     }
     if ((lo | hi) !== 0) lost += tx.inferLosses(this.#core.settings.reorderPackets);
     if (lost > 0) this.seen(context, lost);
+  }
+
+  /**
+   * The peer misses a packet of an ordered context, and what came behind it.
+   * @returns why the refusal is dropped, or ''
+   */
+  goBack(now: Nanos, context: DeliveryContext, expected: number): DropName | '' {
+    const { tx, srtt } = context;
+    if (!context.ordered) return 'nack_code';
+    const isOut = tx.holds(expected);
+    if (!isOut && expected !== tx.next) return 'nack_range';
+    // it speaks of what was there before the last repetition
+    const i = expected & tx.mask;
+    const trip = (srtt || this.#core.settings.rtoInit / 4) / 2;
+    if (isOut && tx.again[i] === 1 && now - tx.sentAt[i]! < trip) return '';
+    this.seen(context, tx.loseMissing(expected));
+    return '';
   }
 
   seen(context: DeliveryContext, count: number): void {

@@ -23,6 +23,7 @@ import {
   writeSes,
 } from '../rig-packets.testdata.ts';
 import { nackRow } from './nacks.ts';
+import { MAX_STORED } from './receive-window.ts';
 
 const syn = (more: Partial<Parameters<typeof request>[0]> = {}) => request({ psn: START, flags: SYN | AR, ...more });
 
@@ -57,8 +58,9 @@ const TRIGGERS: Readonly<Record<number, () => Seen[]>> = {
   },
   [NackCode.NO_GTD_DEL_AVAIL]: () => {
     const bench = accepted();
-    for (let n = 1; n <= 64; n++) bench.exchange(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
-    return bench.exchange(bench.request(65, { clear: START, ses: readSes(8) }));
+    for (let n = 1; n <= MAX_STORED; n++)
+      bench.exchange(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
+    return bench.exchange(bench.request(MAX_STORED + 1, { clear: START, ses: readSes(8) }));
   },
   [NackCode.NO_SES_MSG_AVAIL]: () => {
     const bench = accepted({ settings: { maxInboundPerPeer: 16 } });
@@ -152,11 +154,12 @@ describe('losses that the destination infers (uet:pds/5.3)', () => {
 });
 
 describe('answers that must be kept while the store is full (uet:pds/4.3)', () => {
-  /** 64 responses are kept: 63 of reads, and one for each PSN up to 64. */
+  /** All responses that can be are kept: all but one of reads, and one for each PSN up to MAX_STORED. */
   function full() {
     const bench = accepted();
     bench.node.postReceive(1, bench.node.register(new Uint8Array(4), 0x99), 0, 4, 5);
-    for (let n = 1; n <= 64; n++) bench.exchange(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
+    for (let n = 1; n <= MAX_STORED; n++)
+      bench.exchange(bench.request(n, { clear: START, ses: readSes(8, { messageId: n }) }));
     return bench;
   }
   const noRoom = { kind: 'nack', code: NackCode.NO_GTD_DEL_AVAIL } as const;
@@ -167,11 +170,13 @@ describe('answers that must be kept while the store is full (uet:pds/4.3)', () =
       const bench = full();
       const long = () => sendSes({ messageId }, new Uint8Array(8).fill(7));
       for (let n = 0; n < 2; n++) {
-        expectSent(bench, bench.exchange(bench.request(65, at(65, long()))), [{ ...noRoom, psn: START + 65 }]);
+        expectSent(bench, bench.exchange(bench.request(MAX_STORED + 1, at(MAX_STORED + 1, long()))), [
+          { ...noRoom, psn: START + MAX_STORED + 1 },
+        ]);
         expect(bench.received).toEqual([]);
       }
-      const sent = bench.exchange(bench.request(65, at(65, long(), START + 64)));
-      expectSent(bench, sent, [{ kind: 'ack', psn: START + 65, req: 1 }]);
+      const sent = bench.exchange(bench.request(MAX_STORED + 1, at(MAX_STORED + 1, long(), START + MAX_STORED)));
+      expectSent(bench, sent, [{ kind: 'ack', psn: START + MAX_STORED + 1, req: 1 }]);
       expect(bench.received).toHaveLength(1);
       expect(bench.census('inbound_messages')).toBe(0);
     }
@@ -180,13 +185,23 @@ describe('answers that must be kept while the store is full (uet:pds/4.3)', () =
   it('a refusal and the break of a message under way wait as well, and both come once there is room', () => {
     const bench = full();
     const first = writeSes({ messageId: 100, requestLength: 2 * MTU, eom: 0 }, new Uint8Array(MTU));
-    expectSent(bench, bench.exchange(bench.request(65, at(65, first))), [{ kind: 'ack', psn: START + 65 }]);
+    expectSent(bench, bench.exchange(bench.request(MAX_STORED + 1, at(MAX_STORED + 1, first))), [
+      { kind: 'ack', psn: START + MAX_STORED + 1 },
+    ]);
     const broken = nextSes({ messageId: 100, messageOffset: MTU, requestLength: 99 }, new Uint8Array(MTU));
     const unknown = writeSes({ messageId: 101, memoryKey: 1 });
-    expectSent(bench, bench.exchange(bench.request(66, at(66, broken))), [{ ...noRoom, psn: START + 66 }]);
-    expectSent(bench, bench.exchange(bench.request(67, at(67, unknown))), [{ ...noRoom, psn: START + 67 }]);
-    expectSent(bench, bench.exchange(bench.request(66, at(66, broken, START + 64))), [{ psn: START + 66, req: 1 }]);
-    expectSent(bench, bench.exchange(bench.request(67, at(67, unknown))), [{ psn: START + 67, req: 1 }]);
+    expectSent(bench, bench.exchange(bench.request(MAX_STORED + 2, at(MAX_STORED + 2, broken))), [
+      { ...noRoom, psn: START + MAX_STORED + 2 },
+    ]);
+    expectSent(bench, bench.exchange(bench.request(MAX_STORED + 3, at(MAX_STORED + 3, unknown))), [
+      { ...noRoom, psn: START + MAX_STORED + 3 },
+    ]);
+    expectSent(bench, bench.exchange(bench.request(MAX_STORED + 2, at(MAX_STORED + 2, broken, START + MAX_STORED))), [
+      { psn: START + MAX_STORED + 2, req: 1 },
+    ]);
+    expectSent(bench, bench.exchange(bench.request(MAX_STORED + 3, at(MAX_STORED + 3, unknown))), [
+      { psn: START + MAX_STORED + 3, req: 1 },
+    ]);
   });
 });
 

@@ -44,6 +44,10 @@ export class ReceiveWindow {
   readonly #mask: number;
   readonly stored: StoredResponse[] = [];
   storedCount = 0;
+  /** By PSN: 1 and the place of its response in `stored`; 0 where there is none. */
+  readonly #places: Uint16Array;
+  /** Places in `stored` that are not in use. */
+  readonly #free: number[] = [];
 
   constructor(range: number) {
     this.range = range;
@@ -53,6 +57,7 @@ export class ReceiveWindow {
     this.#bits = new Uint32Array(size / 32);
     this.#held = new Uint32Array(size / 32);
     this.#early = new Uint32Array(size / 32);
+    this.#places = new Uint16Array(size);
   }
 
   reset(start: number): void {
@@ -62,8 +67,9 @@ export class ReceiveWindow {
     this.early = 0;
     this.cack = this.highest = this.clearSeen = psnAdd(start, -1);
     this.ahead = 0;
-    for (const response of this.stored) response.used = false;
-    this.storedCount = 0;
+    if (this.storedCount > 0) {
+      for (const response of this.stored) if (response.used) this.#drop(response.psn);
+    }
   }
 
   place(psn: number): number {
@@ -121,18 +127,19 @@ export class ReceiveWindow {
 
   /** A slot for the response to `psn`; call only while the store is not full. */
   store(psn: number): StoredResponse {
-    let response = this.stored.find((one) => !one.used);
-    if (response === undefined) this.stored.push((response = new StoredResponse()));
+    const at = this.#free.pop() ?? this.stored.push(new StoredResponse()) - 1;
+    const response = this.stored[at]!;
     response.used = true;
     response.psn = psn;
+    this.#places[psn & this.#mask] = at + 1;
     this.storedCount++;
     return response;
   }
 
   /** The stored response to `psn`, if it is still kept. */
   response(psn: number): StoredResponse | undefined {
-    if (this.storedCount === 0) return undefined;
-    return this.stored.find((one) => one.used && one.psn === psn);
+    const response = this.stored[this.#places[psn & this.#mask]! - 1];
+    return response?.psn === psn ? response : undefined;
   }
 
   /** The source has seen all responses up to `clear`. */
@@ -140,16 +147,27 @@ export class ReceiveWindow {
     if (!psnAfter(clear, this.clearSeen)) return;
     // a clear beyond what arrived is a lie; taking it would move CACK over packets that are missing
     if (psnAfter(clear, this.highest)) return;
+    // what is at or before CACK has no response, and what was cleared before has none
+    let psn = psnAfter(this.clearSeen, this.cack) ? this.clearSeen : this.cack;
     this.clearSeen = clear;
     if (this.storedCount === 0) return;
-    for (const response of this.stored) {
-      if (!response.used || psnAfter(response.psn, clear)) continue;
-      response.used = false;
-      this.storedCount--;
-      const i = response.psn & this.#mask;
+    while (psnAfter(clear, psn)) {
+      psn = psnAdd(psn, 1);
+      const i = psn & this.#mask;
+      if (this.#places[i] === 0) continue;
+      this.#drop(psn);
       this.#held[i >>> 5] = this.#held[i >>> 5]! & ~(1 << (i & 31));
     }
     this.#advance();
+  }
+
+  #drop(psn: number): void {
+    const i = psn & this.#mask;
+    const at = this.#places[i]! - 1;
+    this.stored[at]!.used = false;
+    this.#places[i] = 0;
+    this.#free.push(at);
+    this.storedCount--;
   }
 
   /** The 32 arrival bits from `psn` on; bit 0 = `psn`. PSNs at or below CACK count as arrived. */
@@ -177,5 +195,8 @@ export class ReceiveWindow {
   }
 }
 
-/** Stored responses per direction; beyond, requests are refused with NO_GTD_DEL_AVAIL. */
-export const MAX_STORED = 64;
+/**
+ * Stored responses per direction; beyond, requests are refused with NO_GTD_DEL_AVAIL. As many as a source has in flight by
+ * default: each message of a burst that meets no receive has an answer that must be kept.
+ */
+export const MAX_STORED = 512;

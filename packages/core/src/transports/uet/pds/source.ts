@@ -6,7 +6,7 @@
  */
 
 import { psnAdd, psnAfter, psnBefore, psnDelta } from '../../../base/psn.ts';
-import { CongestionState, StateKind } from '../../../cc/controller.ts';
+import { CongestionState } from '../../../cc/controller.ts';
 import type { Packet } from '../../../engine/packet.ts';
 import { Status } from '../../../engine/status.ts';
 import { type Nanos, NEVER } from '../../../engine/time.ts';
@@ -35,7 +35,7 @@ import type { Message } from '../ses/message.ts';
 import { returnHeader, writeReturn } from '../ses/return-data.ts';
 import type { Target } from '../ses/target.ts';
 import { isSpent } from '../tss/secure-starts.ts';
-import { creditTarget, readRefusalState, readState, takeCredit } from './congestion.ts';
+import { creditTarget, readRefusalState, readState, tellCredit } from './congestion.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Losses } from './losses.ts';
 import { nackRow } from './nacks.ts';
@@ -211,15 +211,8 @@ export class Source {
         context.progressAt = now;
         break;
       case 'goBack': {
-        if (!context.ordered) return core.drop('nack_code');
-        const expected = nackPayload.get(view, at);
-        if (!tx.holds(expected) && expected !== tx.next) return core.drop('nack_range');
-        // it speaks of what was there before the last repetition
-        const e = expected & tx.mask;
-        const trip = (context.srtt || core.settings.rtoInit / 4) / 2;
-        if (tx.holds(expected) && tx.again[e] === 1 && now - tx.sentAt[e]! < trip) break;
-        const count = tx.loseMissing(expected);
-        if (count > 0) this.#losses.seen(context, count);
+        const problem = this.#losses.goBack(now, context, nackPayload.get(view, at));
+        if (problem !== '') return core.drop(problem);
         break;
       }
       case 'resendNow':
@@ -251,14 +244,7 @@ export class Source {
 
   /** A Credit control packet. */
   creditCame(context: DeliveryContext, credit: number): void {
-    takeCredit(context, credit);
-    if (context.cc.onState === undefined) return;
-    const state = this.#state;
-    state.kind = StateKind.CREDIT;
-    state.credit = context.creditSeen;
-    state.rttNs = state.serviceNs = state.penalty = 0;
-    state.outOfOrder = -1;
-    context.cc.onState(state);
+    tellCredit(context, credit, this.#state);
   }
 
   /** Deadlines of the context that may have passed. */

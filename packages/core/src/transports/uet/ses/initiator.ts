@@ -26,6 +26,7 @@ import { MessageTable } from './message-table.ts';
 import { RendezvousSends } from './rendezvous-sends.ts';
 import { isAtomic } from './request-fields.ts';
 import { RequestWriter, shortHeader } from './request-writer.ts';
+import { bringsBack, COMPLETION_OPCODES, isAccess, SES_OPCODES } from './work-opcodes.ts';
 
 export class Initiator {
   readonly messages: MessageTable;
@@ -528,43 +529,8 @@ const MAX_MESSAGE_ID = 0xfffe;
 const MAX_GENERATIONS = 4096;
 const MAX_RNR_WAIT: Nanos = 200_000_000;
 
-/** The request that a work request goes as, and what it completes as; by `WorkOpcode`. */
-const SES_OPCODES: Readonly<Record<number, number>> = {
-  [WorkOpcode.RDMA_READ]: SesOpcode.READ,
-  [WorkOpcode.ATOMIC_CMP_AND_SWP]: SesOpcode.FETCHING_ATOMIC,
-  [WorkOpcode.ATOMIC_FETCH_AND_ADD]: SesOpcode.FETCHING_ATOMIC,
-  [WorkOpcode.ATOMIC]: SesOpcode.ATOMIC,
-  [WorkOpcode.FETCHING_ATOMIC]: SesOpcode.FETCHING_ATOMIC,
-  [WorkOpcode.TAGGED_ATOMIC]: SesOpcode.TSEND_ATOMIC,
-  [WorkOpcode.TAGGED_FETCHING_ATOMIC]: SesOpcode.TSEND_FETCH_ATOMIC,
-  [WorkOpcode.SEND]: SesOpcode.SEND,
-  [WorkOpcode.SEND_WITH_IMM]: SesOpcode.SEND,
-  [WorkOpcode.TAGGED_SEND]: SesOpcode.TAGGED_SEND,
-  [WorkOpcode.TAGGED_SEND_WITH_IMM]: SesOpcode.TAGGED_SEND,
-};
-const COMPLETION_OPCODES: Readonly<Record<number, number>> = {
-  [WorkOpcode.RDMA_READ]: CompletionOpcode.RDMA_READ,
-  [WorkOpcode.ATOMIC_CMP_AND_SWP]: CompletionOpcode.COMP_SWAP,
-  [WorkOpcode.ATOMIC_FETCH_AND_ADD]: CompletionOpcode.FETCH_ADD,
-  [WorkOpcode.ATOMIC]: CompletionOpcode.ATOMIC,
-  [WorkOpcode.FETCHING_ATOMIC]: CompletionOpcode.FETCHING_ATOMIC,
-  [WorkOpcode.TAGGED_ATOMIC]: CompletionOpcode.ATOMIC,
-  [WorkOpcode.TAGGED_FETCHING_ATOMIC]: CompletionOpcode.FETCHING_ATOMIC,
-  [WorkOpcode.SEND]: CompletionOpcode.SEND,
-  [WorkOpcode.SEND_WITH_IMM]: CompletionOpcode.SEND,
-  [WorkOpcode.TAGGED_SEND]: CompletionOpcode.TAGGED_SEND,
-  [WorkOpcode.TAGGED_SEND_WITH_IMM]: CompletionOpcode.TAGGED_SEND,
-};
-
 /** A list beyond the two, an opcode beyond the four, a version beyond the one. @spec uet:ses/8 */
 const UNKNOWN_RESPONSE = 0x8000 | (0x3c << 8) | 0xc0;
-
-/** Requests on memory that a key names. */
-const isAccess = (sesOpcode: number): boolean => sesOpcode >= SesOpcode.WRITE && sesOpcode <= SesOpcode.FETCHING_ATOMIC;
-
-/** Whether data comes back for a request. */
-const bringsBack = (sesOpcode: number): boolean =>
-  sesOpcode === SesOpcode.READ || sesOpcode === SesOpcode.FETCHING_ATOMIC || sesOpcode === SesOpcode.TSEND_FETCH_ATOMIC;
 
 /** Open reads without a message id are found by the PSN of their request, behind all message ids. */
 const PSN_KEYS = 0x1_0000;

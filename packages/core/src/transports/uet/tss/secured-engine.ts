@@ -236,7 +236,10 @@ class DomainServices implements Services {
   }
 
   takeReceive(qp: number, into: ReceiveWork): boolean {
-    return this.#host.takeReceive(qp, into);
+    if (!this.#host.takeReceive(qp, into)) return false;
+    // a receive that is only for one peer means that peer under protection
+    if (into.path !== 0) into.path += (this.domains.get(qp) ?? 0) * PATHS;
+    return true;
   }
 
   reach(access: Reach): number {
