@@ -3,15 +3,18 @@
  * next, an aim writes that number, or one beside it, into the packet.
  */
 import type { Engine, SeededRandom } from '@verbena/core';
+import type { CaptureBed } from '@verbena/core/testing';
 import { Bth, byteLength, ROCE_FLAGS, ROCE_RESPONSE } from '@verbena/core/wire';
+import { uetAim } from './uet-aim.ts';
 
-/** Changes the bytes, if it can make something of them. */
-export type Aim = (bytes: Uint8Array, receiver: Engine, random: SeededRandom) => void;
+/** Changes the bytes, if it can make something of them. `to` is the number of the receiver. */
+export type Aim = (bytes: Uint8Array, to: number, receiver: Engine, random: SeededRandom) => void;
 
-export const aimOf = (transport: string): Aim | undefined => AIMS[transport];
+export const aimOf = (transport: string, state: CaptureBed): Aim | undefined => AIMS[transport]?.(state);
 
-const AIMS: Readonly<Record<string, Aim>> = {
-  roce(bytes, receiver, random) {
+const AIMS: Readonly<Record<string, (state: CaptureBed) => Aim>> = {
+  uet: uetAim,
+  roce: () => (bytes, _to, receiver, random) => {
     if (bytes.length < byteLength(Bth)) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const number = Bth.destQp.get(view, 0);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readCorpus } from './corpus.ts';
 import { fuzzEngine } from './targets/engine.ts';
 import { fuzzParsers } from './targets/parsers.ts';
+import { fuzzSecured } from './targets/secured.ts';
 import { fuzzUapi } from './targets/uapi.ts';
 
 const SEED = Number(process.env.SEED ?? 1);
@@ -16,6 +17,18 @@ describe('a short fuzzing run', () => {
     expect(report.facts.dropped).toBeGreaterThan(2000);
     expect(report.facts.exchanges).toBeGreaterThan(20);
   });
+
+  it.each(TRANSPORTS.filter(({ secured }) => secured !== undefined))(
+    'of protected $name endpoints finds nothing: packets that are forged, and such as a member of the domain makes (R191)',
+    (transport) => {
+      const report = fuzzSecured(transport, { seed: SEED, inputs: 4096, corpus: readCorpus(transport.name) });
+      expect(report.failures).toEqual([]);
+      // both kinds were met, and what got past protection was processed
+      expect(report.facts.unopened).toBeGreaterThan(300);
+      expect(report.facts.dropped! - report.facts.unopened!).toBeGreaterThan(500);
+      expect(report.facts.exchanges).toBeGreaterThan(20);
+    },
+  );
 
   it('of the parsers finds nothing', () => {
     const packets = TRANSPORTS.flatMap((transport) =>

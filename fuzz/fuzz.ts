@@ -1,7 +1,7 @@
 /**
  * Fuzzing from the command line, for a bounded time:
  *
- *   npm run fuzz -w fuzz -- --seconds 30 --seed 1 [--target engine|parsers|uapi]
+ *   npm run fuzz -w fuzz -- --seconds 30 --seed 1 [--target engine|secured|parsers|uapi]
  *
  * Prints what was done and what went wrong; exit status 1 when anything did.
  */
@@ -12,6 +12,7 @@ import { readCorpus } from './corpus.ts';
 import type { FuzzReport } from './fuzz-run.ts';
 import { fuzzEngine } from './targets/engine.ts';
 import { fuzzParsers } from './targets/parsers.ts';
+import { fuzzSecured } from './targets/secured.ts';
 import { fuzzUapi } from './targets/uapi.ts';
 
 const { values } = parseArgs({
@@ -25,6 +26,9 @@ const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
 const targets: Record<string, (expired: () => boolean) => FuzzReport>[] = [
   ...TRANSPORTS.map((transport) => ({
     engine: (expired: () => boolean) => fuzzEngine(transport, { seed, expired, corpus: readCorpus(transport.name) }),
+  })),
+  ...TRANSPORTS.filter(({ secured }) => secured !== undefined).map((transport) => ({
+    secured: (expired: () => boolean) => fuzzSecured(transport, { seed, expired, corpus: readCorpus(transport.name) }),
   })),
   { uapi: (expired: () => boolean) => fuzzUapi({ seed, expired }) },
   {
@@ -40,7 +44,7 @@ const chosen = targets
   .flatMap((one) => Object.entries(one))
   .filter(([name]) => values.target === undefined || values.target === name);
 if (!(seconds > 0) || !Number.isInteger(seed) || chosen.length === 0) {
-  console.error('usage: --seconds N --seed N [--target engine|parsers|uapi]');
+  console.error('usage: --seconds N --seed N [--target engine|secured|parsers|uapi]');
   process.exit(2);
 }
 for (const [, run] of chosen) {

@@ -1,9 +1,10 @@
 /** How each transport's random schedules are run, here and from the command line. */
-import type { Transport } from '@verbena/core';
+import type { SeededRandom, Transport } from '@verbena/core';
 import type { ScheduleRunOptions } from '@verbena/core/testing';
 import { roceInspector } from './invariants/roce-inspector.ts';
 import { uetInspector } from './invariants/uet-inspector.ts';
 import { RELIABLE_KINDS } from './reliable-kinds.ts';
+import { drawUetSettings } from './schedule-settings.ts';
 import { SECURITY_MODES, securedWorld } from './secured-network.ts';
 
 export interface SchedulePlan {
@@ -28,11 +29,19 @@ const OPTIONS: Readonly<Record<string, ScheduleRunOptions>> = {
   },
 };
 
+/** A message that its target reads is there when the read is done. */
+const DRAWN: ScheduleRunOptions = {
+  draw: drawUetSettings,
+  completesLate: ({ rendezvousAbove = 0 }) => rendezvousAbove > 0,
+};
+
 /** Modes of delivery by transport; of the others there is one, which depends on the kind of queue pair. */
 const MODES: Readonly<Record<string, Readonly<Record<string, ScheduleRunOptions>>>> = {
   uet: {
     rud: { kind: 'RU', ordered: false },
     rod: { kind: 'RU', ordered: true },
+    'rud-drawn': { kind: 'RU', ordered: false, ...DRAWN },
+    'rod-drawn': { kind: 'RU', ordered: true, ...DRAWN },
     rudi: { kind: 'RU', ordered: false, idempotent: true },
     uud: { kind: 'UD' },
   },
@@ -48,12 +57,14 @@ export const SCHEDULE_PLANS: readonly SchedulePlan[] = RELIABLE_KINDS.flatMap((o
     const all = { ...OPTIONS[transport.name], ...options };
     const secured = SECURITY_MODES.map((security) => {
       // what is inside is for the two ends only
-      const { inspector: _, ...rest } = all;
+      const { inspector: _, draw, ...rest } = all;
+      // a checksum of its own is for packets in the clear
+      const drawn = draw === undefined ? {} : { draw: (random: SeededRandom) => ({ ...draw(random), crc: 0 }) };
       return {
         transport,
         mode,
         security: security.name,
-        options: { ...rest, world: () => securedWorld(transport, security) },
+        options: { ...rest, ...drawn, world: () => securedWorld(transport, security) },
       };
     });
     return [{ transport, mode, security: 'clear', options: all }, ...(transport.secured === undefined ? [] : secured)];

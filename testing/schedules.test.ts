@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { runSchedule, runSchedules } from '@verbena/core/testing';
+import { runSchedule, runSchedules, type SentPacket } from '@verbena/core/testing';
+import { PdsType } from '@verbena/core/wire';
 import { describe, expect, it } from 'vitest';
 import { type Regression, SCHEDULE_PLANS } from './schedule-plans.ts';
 
@@ -26,6 +27,17 @@ describe.each([...SCHEDULE_PLANS])(
       expect(report.operations).toBeGreaterThan(isClear ? 1000 : 50);
       // a server that does not know a client yet cannot write first, and clients do not reach each other
       if (!security.startsWith('server')) expect(report.failedRequests).toBeLessThan(report.operations / 4);
+    });
+
+    it.runIf(isClear && mode === 'rudi')('write and read by idempotent requests (uet:ses/5.4)', () => {
+      let requests = 0;
+      const inspector = () => (packet: SentPacket) => {
+        if (packet.bytes[0]! >>> 3 === PdsType.RUDI_REQ) requests++;
+        return undefined;
+      };
+      const report = runSchedules(transport, { ...options, inspector, from: FROM, count: 20 });
+      expect(report.failures.map(({ text }) => text)).toEqual([]);
+      expect(requests).toBeGreaterThan(100);
     });
 
     it.runIf(isClear || mode === 'rod')('are the same, packet for packet, when run again', () => {

@@ -92,6 +92,10 @@ export class Endpoint {
     const { attributes } = findTransport('uet')!;
     if (attributes.operations.includes('fetching-atomic' as never))
       this.#region('atomic', 2 ** 16, [...both, 'remote-atomic'], '0x1007');
+    if (attributes.idempotentKeys === true) {
+      const access = ['local-write', 'remote-write', 'remote-read'] as const;
+      this.#regions.set('safe', this.#regions.get('open')!.derive({ access, idempotent: true, key: 0x1001n }));
+    }
     if ((attributes as { indexKeys?: boolean }).indexKeys === true)
       this.#region('indexed', 4096, both, '0x4000000000000005');
     const queue = (pid: number, ri: number, relative = true, job = JOB): QueueTarget => ({ pid, ri, job, relative });
@@ -123,9 +127,11 @@ export class Endpoint {
 
   /** What the device says that it does, in the words of target files. */
   #operations(): string[] {
-    const said: readonly string[] = findTransport('uet')!.attributes.operations;
+    const { attributes } = findTransport('uet')!;
+    const said: readonly string[] = attributes.operations;
     const words: string[] = [...said, 'ordered', 'datagram', 'idempotent'];
     if (said.includes('fetching-atomic')) words.push('atomics');
+    if (attributes.idempotentKeys === true) words.push('idempotentKeys');
     for (const [setting, word] of Object.entries(OPTIONAL)) if (SETTINGS.has(setting)) words.push(word);
     return [...new Set(words)];
   }

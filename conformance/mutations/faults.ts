@@ -222,6 +222,20 @@ export const FAULTS: readonly Fault[] = [
     to: 'flags',
   },
   {
+    name: 'rudi-any-region',
+    text: 'idempotent requests reach memory whose key does not allow that',
+    file: `${SES}/target.js`,
+    from: '!isIdempotentSafe(request.keyHi)',
+    to: '!isIdempotentSafe(request.keyHi) && false',
+  },
+  {
+    name: 'rudi-any-key',
+    text: 'idempotent requests are used whatever the key says',
+    file: `${SES}/initiator.js`,
+    from: 'isIdempotentSafe(work.rkeyHi)',
+    to: '(isIdempotentSafe(work.rkeyHi) || true)',
+  },
+  {
     name: 'rudi-sends',
     text: 'any operation is taken as idempotent',
     file: `${SES}/target.js`,

@@ -360,7 +360,7 @@ export const PDS_ACKNOWLEDGEMENT = [
 /** By UDP: what is behind the IP header, and 40 bytes. @spec uet:pds/1.5 */
 const nominal = (payload: number): number => 8 + 12 + 44 + payload + 40;
 /** More answers than any target keeps for one context. */
-const MANY = 400;
+const MANY = 600;
 /** Requests at a time: more would not fit a socket's buffer. */
 const BURST = 20;
 

@@ -2,6 +2,7 @@
 import { NackCode, NextHeader, PdsType, ReturnCode, SesOpcode, SesResponseOpcode } from '@verbena/core/wire';
 import { Broken, claim, topic } from '../rule.ts';
 import { datagram, fill, response, responseData, rudiResponse } from '../tester/packets.ts';
+import type { Tester } from '../tester/tester.ts';
 
 const rudi = topic('rudi', 'pds', { needs: ['idempotent'] });
 const source = topic('rudi', 'pds', { role: 'initiator', needs: ['idempotent', 'upper'] });
@@ -9,10 +10,14 @@ const uud = topic('uud', 'pds', { needs: ['datagram', 'upper'] });
 const around = topic('encapsulation', 'pds');
 const OK = { code: ReturnCode.OK };
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+/** Key of memory that requests may reach more than once. */
+const safe = (t: Tester) => ({ memoryKey: t.safeKey });
+/** Such a key of the tester's own memory. */
+const SAFE_KEY = '0x8000000000000077';
 
 export const PDS_LOOSE = [
   rudi('write', '6.1', 'a WRITE is answered by one RUDI_RESP with its packet identifier', async (t) => {
-    const pktId = t.rudi(t.write());
+    const pktId = t.rudi(t.write(safe(t)));
     await t.want('rudi-answer', { pktId }, { next: NextHeader.RESPONSE, ...OK });
     await t.quiet();
   }),
@@ -21,7 +26,7 @@ export const PDS_LOOSE = [
     '6.1',
     'its bytes are in memory',
     async (t) => {
-      const pktId = t.rudi(t.write({}, fill(8, 88)));
+      const pktId = t.rudi(t.write(safe(t), fill(8, 88)));
       await t.want('rudi-answer', { pktId }, OK);
       const bytes = await t.readBack(8);
       claim(Buffer.compare(bytes, fill(8, 88)) === 0, hex(fill(8, 88)), hex(bytes));
@@ -29,7 +34,7 @@ export const PDS_LOOSE = [
     { needs: ['idempotent', 'read'] },
   ),
   rudi('every-copy', '6.1', 'every copy of a request is answered', async (t) => {
-    const body = t.write();
+    const body = t.write(safe(t));
     const pktId = t.rudi(body);
     await t.want('rudi-answer', { pktId }, OK);
     t.rudi(body, pktId, 0x10);
@@ -40,7 +45,7 @@ export const PDS_LOOSE = [
     '6.1',
     'packets of a message are carried out and answered each on its own, in any order',
     async (t) => {
-      const [a, b] = t.message(2 * t.mtu);
+      const [a, b] = t.message(2 * t.mtu, safe(t));
       const second = t.rudi(b!);
       await t.want('rudi-answer', { pktId: second }, OK);
       const first = t.rudi(a!);
@@ -53,7 +58,7 @@ export const PDS_LOOSE = [
     'a READ is answered with its data, in the RUDI_RESP',
     async (t) => {
       await t.opened(); // writes 8 bytes
-      const pktId = t.rudi(t.read(8, { messageId: 0x99 }));
+      const pktId = t.rudi(t.read(8, { messageId: 0x99, ...safe(t) }));
       const { data } = await t.want(
         'rudi-answer',
         { pktId },
@@ -68,7 +73,7 @@ export const PDS_LOOSE = [
     '6.1',
     'also data of a whole packet',
     async (t) => {
-      const pktId = t.rudi(t.read(t.mtu));
+      const pktId = t.rudi(t.read(t.mtu, safe(t)));
       await t.want('rudi-answer', { pktId }, { pieceLength: t.mtu, ...OK });
     },
     { needs: ['idempotent', 'read'] },
@@ -78,7 +83,7 @@ export const PDS_LOOSE = [
     '6.1',
     'for a request without message id the data names the packet identifier',
     async (t) => {
-      const pktId = t.rudi(t.short({ opcode: SesOpcode.READ, requestLength: 8 }, fill(0)));
+      const pktId = t.rudi(t.short({ opcode: SesOpcode.READ, requestLength: 8, ...safe(t) }, fill(0)));
       await t.want(
         'rudi-answer',
         { pktId },
@@ -92,11 +97,11 @@ export const PDS_LOOSE = [
     await t.want('rudi-answer', { pktId }, { code: ReturnCode.UNSUPPORTED_OP });
   }),
   rudi('atomic', '6.1', 'nor is an atomic operation', async (t) => {
-    const pktId = t.rudi(t.write({ opcode: SesOpcode.FETCHING_ATOMIC }));
+    const pktId = t.rudi(t.write({ opcode: SesOpcode.FETCHING_ATOMIC, ...safe(t) }));
     await t.want('rudi-answer', { pktId }, { code: ReturnCode.UNSUPPORTED_OP });
   }),
   rudi('write-data', '6.1', 'nor is a WRITE with completion data', async (t) => {
-    const pktId = t.rudi(t.write({ hd: 1, headerData: 3n }));
+    const pktId = t.rudi(t.write({ hd: 1, headerData: 3n, ...safe(t) }));
     const { code } = await t.want('rudi-answer', { pktId });
     claim(code !== ReturnCode.OK, 'a refusal', 'OK');
   }),
@@ -137,7 +142,7 @@ export const PDS_LOOSE = [
     'an idempotent queue sends its writes as RUDI_REQ, with a packet identifier for each packet',
     async (t) => {
       const queue = await t.queue({ idempotent: true });
-      const request = await t.post(queue, { length: t.mtu + 8 });
+      const request = await t.post(queue, { key: SAFE_KEY, length: t.mtu + 8 });
       const [a, b] = [await t.want('rudi', { retx: false }), await t.want('rudi', { retx: false })];
       claim(a.pktId !== b.pktId, 'two packet identifiers', a.pktId);
       for (const { pktId } of [a, b]) t.lane.send(rudiResponse(pktId, response({ returnCode: 1 })));
@@ -146,14 +151,14 @@ export const PDS_LOOSE = [
   ),
   source('repeats', '6.1', 'without an answer the packet is repeated with the same identifier', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    await t.post(queue);
+    await t.post(queue, { key: SAFE_KEY });
     const { pktId } = await t.want('rudi', { retx: false });
     await t.want('rudi', { retx: true }, { pktId });
     t.lane.send(rudiResponse(pktId, response({ returnCode: 1 })));
   }),
   source('needs-all', '6.1', 'a request completes when each of its packets is answered', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    const request = await t.post(queue, { length: t.mtu + 8 });
+    const request = await t.post(queue, { key: SAFE_KEY, length: t.mtu + 8 });
     const [a, b] = [await t.want('rudi', {}), await t.want('rudi', {})];
     t.lane.send(rudiResponse(a.pktId, response({ returnCode: 1 })));
     const early = await t.upper.call<{ none?: boolean }>('completion', {
@@ -168,7 +173,7 @@ export const PDS_LOOSE = [
   }),
   source('reads', '6.1', 'a READ takes its data from the answer', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    const request = await t.post(queue, { operation: 'read', length: 40 });
+    const request = await t.post(queue, { key: SAFE_KEY, operation: 'read', length: 40 });
     const { pktId, ses } = await t.want('rudi', {});
     const values = { readRequestMessageId: Number(ses['messageId'] ?? 0), modifiedLength: 40 };
     t.lane.send(rudiResponse(pktId, responseData(values, fill(40, 6))));
@@ -177,7 +182,7 @@ export const PDS_LOOSE = [
   }),
   source('refused', '6.1', 'a NACK with nt makes it send the packet again', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    const request = await t.post(queue);
+    const request = await t.post(queue, { key: SAFE_KEY });
     const { pktId } = await t.want('rudi', {});
     t.lane.send(nackOf(pktId));
     await t.want('rudi', { retx: true }, { pktId });
@@ -186,7 +191,7 @@ export const PDS_LOOSE = [
   }),
   source('fails', '6.1', 'an error in an answer fails the request with its code', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    const request = await t.post(queue);
+    const request = await t.post(queue, { key: SAFE_KEY });
     const { pktId } = await t.want('rudi', {});
     t.lane.send(rudiResponse(pktId, response({ returnCode: ReturnCode.BAD_ADDR })));
     const { status, vendorStatus } = await t.completion(queue, request);
@@ -198,9 +203,21 @@ export const PDS_LOOSE = [
     const peer = await t.accepted();
     await peer.wantRequest({ type: PdsType.RUD_REQ });
   }),
+  source(
+    'key-not-safe',
+    '6.1',
+    'nor do its writes leave as RUDI_REQ where the key does not say that accesses may be repeated (uet:ses/5.4)',
+    async (t) => {
+      const queue = await t.queue({ idempotent: true });
+      await t.post(queue);
+      const peer = await t.accepted();
+      await peer.wantRequest({ type: PdsType.RUD_REQ });
+    },
+    { needs: ['idempotent', 'idempotentKeys', 'upper'] },
+  ),
   source('unknown-answer', '6.1', 'an answer with an identifier that is not out is ignored', async (t) => {
     const queue = await t.queue({ idempotent: true });
-    const request = await t.post(queue);
+    const request = await t.post(queue, { key: SAFE_KEY });
     const { pktId } = await t.want('rudi', {});
     t.lane.send(rudiResponse((pktId ^ 1) >>> 0, response({ returnCode: ReturnCode.BAD_ADDR })));
     t.lane.send(rudiResponse(pktId, response({ returnCode: 1 })));

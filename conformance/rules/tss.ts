@@ -177,7 +177,7 @@ export const TSS: readonly Rule[] = [
     'idempotent requests are not taken under protection unless replays are allowed',
     async (t) => {
       await open(t);
-      t.rudi(t.write());
+      t.rudi(t.write({ memoryKey: t.safeKey }));
       await t.quiet();
     },
     { level: 'choice' },

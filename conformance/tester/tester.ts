@@ -159,6 +159,11 @@ export class Tester {
     return BigInt(this.regionOf(name).key);
   }
 
+  /** Of the common memory, for requests that may be repeated. */
+  get safeKey(): bigint {
+    return this.key(this.endpoint.regions['safe'] === undefined ? 'open' : 'safe');
+  }
+
   /** Where in the common memory this case may write. */
   get place(): number {
     const parts = Math.floor(this.regionOf('open').bytes / PART);

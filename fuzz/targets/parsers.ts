@@ -1,16 +1,19 @@
 /** Random bytes for everything that reads bytes of strangers: dissectors, capture readers, text. */
 import { parseAddress, SeededRandom } from '@verbena/core';
 import {
+  byteLength,
   CaptureError,
   type Dissected,
   dissectFrame,
   dissectRoce,
   dissectUet,
+  EntropyHeader,
   LinkType,
   pcapngInterface,
   pcapngPacket,
   pcapngSection,
   readCapture,
+  UET_IP_PROTOCOL,
 } from '@verbena/core/wire';
 import { type FuzzOptions, type FuzzReport, goesOn, hexOf, MAX_FAILURES } from '../fuzz-run.ts';
 import { mutate } from '../mutator.ts';
@@ -57,9 +60,16 @@ export function fuzzParsers(options: FuzzOptions & { readonly packets: readonly 
   return { target: 'parsers', inputs, failures, facts };
 }
 
-/** A packet alone, and as a frame of IPv4 and of IPv6 for each transport. */
+/** A packet alone, and as a frame of IPv4 and of IPv6 for each transport, and directly over IP. */
 function framesOf(packet: Uint8Array): Uint8Array[] {
-  return [packet, ...UDP_PORTS.flatMap((port) => datagramsOf(packet, port))];
+  return [packet, ...UDP_PORTS.flatMap((port) => datagramsOf(packet, port)), ...nativeOf(packet)];
+}
+
+function nativeOf(packet: Uint8Array): Uint8Array[] {
+  const native = new Uint8Array(byteLength(EntropyHeader) + packet.length);
+  EntropyHeader.entropy.set(new DataView(native.buffer), 0, 0xc123);
+  native.set(packet, byteLength(EntropyHeader));
+  return overIp(native, UET_IP_PROTOCOL);
 }
 
 function datagramsOf(packet: Uint8Array, port: number): Uint8Array[] {
@@ -69,12 +79,16 @@ function datagramsOf(packet: Uint8Array, port: number): Uint8Array[] {
   view.setUint16(2, port);
   view.setUint16(4, udp.length);
   udp.set(packet, 8);
-  const four = new Uint8Array(20 + udp.length);
-  four.set([0x45, 0, four.length >> 8, four.length & 255, 0, 0, 0x40, 0, 64, 17]);
-  four.set(udp, 20);
-  const six = new Uint8Array(40 + udp.length);
-  six.set([0x60, 0, 0, 0, udp.length >> 8, udp.length & 255, 17, 64]);
-  six.set(udp, 40);
+  return overIp(udp, UDP);
+}
+
+function overIp(content: Uint8Array, protocol: number): Uint8Array[] {
+  const four = new Uint8Array(20 + content.length);
+  four.set([0x45, 0, four.length >> 8, four.length & 255, 0, 0, 0x40, 0, 64, protocol]);
+  four.set(content, 20);
+  const six = new Uint8Array(40 + content.length);
+  six.set([0x60, 0, 0, 0, content.length >> 8, content.length & 255, protocol, 64]);
+  six.set(content, 40);
   return [four, six];
 }
 
@@ -115,5 +129,6 @@ function textOf(random: SeededRandom): string {
 }
 
 const LINKS: readonly number[] = [...Object.values(LinkType), 147];
+const UDP = 17;
 /** UET and RoCEv2. */
 const UDP_PORTS: readonly number[] = [4793, 4791];

@@ -9,6 +9,8 @@ interface Flow {
   /** First PSN, as its SYN packets say; -1 before one was seen. */
   start: number;
   readonly used: Set<number>;
+  /** It began elsewhere, was told another first PSN, and sends what it had sent there again. */
+  readonly moved: boolean;
   acknowledged: number;
 }
 
@@ -33,14 +35,15 @@ export function uetInspector(): (packet: SentPacket) => string | undefined {
     const start = syn.get(view, 0) === 1 ? (number - psnOffset.get(view, 0)) >>> 0 : -1;
     let flow = flows.get(id);
     if (flow === undefined || (start >= 0 && flow.start !== start)) {
-      flow = { start, used: new Set(), acknowledged: -1 };
+      const moved = flow !== undefined && flow.acknowledged < 0;
+      flow = { start, used: new Set(), moved, acknowledged: -1 };
       flows.set(id, flow);
     }
     const isNew = !flow.used.has(number);
     flow.used.add(number);
     const name = `PSN 0x${number.toString(16)} of context 0x${(id & 0xffff).toString(16)}`;
     if (retx.get(view, 0) === 0 && !isNew) return `${name} for a second new packet`;
-    if (retx.get(view, 0) === 1 && isNew) return `${name} as a retransmission of what was never sent`;
+    if (retx.get(view, 0) === 1 && isNew && !flow.moved) return `${name} as a retransmission of what was never sent`;
     if (flow.acknowledged >= 0 && ((number - flow.acknowledged) | 0) > MAX_RANGE) {
       return `${name}, ${(number - flow.acknowledged) | 0} ahead of what is acknowledged`;
     }

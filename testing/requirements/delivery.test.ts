@@ -32,7 +32,7 @@ describe('delivery over uet', () => {
       types.add(bytes[0]! >> 3);
       return undefined;
     };
-    const bed = new Bed({ transport: uet, seed: 13, inspect });
+    const bed = new Bed({ transport: uet, seed: 13, inspect, idempotentMemory: true });
     const { a, b } = bed;
     if (type === PdsType.RUDI_REQ) {
       const qp = a.queuePair({ idempotent: true });

@@ -299,6 +299,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_QP_CREATE__FLAGS__ORDERED 1u
 #define VB_QP_CREATE__FLAGS__SIGNAL_ALL 2u
 #define VB_QP_CREATE__FLAGS__IDEMPOTENT 4u
+#define VB_QP_CREATE__FLAGS__MATCHING 8u
 #define VB_QP_CREATE__SEND_RING 0xa /* struct, optional, in: memory of the send ring */
 #define VB_QP_CREATE__SEND_ENTRIES 0xb /* u32, optional, in: a power of two */
 #define VB_QP_CREATE__RECEIVE_RING 0xc /* struct, optional, in: memory of the receive ring */
@@ -431,6 +432,8 @@ VB_SIZE(struct vb_address, 24);
 #define VB_MR_REG__HINTS__RELAXED_ORDERING 0x100000u
 #define VB_MR_REG__JOB_KEY 7 /* handle, optional, in: only peers of this job may reach it */
 #define VB_MR_REG__KEY 8 /* u64, optional, in: remote key, instead of a random one */
+#define VB_MR_REG__KEY_FLAGS 0xd /* flags, optional, in: what the remote key says: accesses may be repeated */
+#define VB_MR_REG__KEY_FLAGS__IDEMPOTENT_SAFE 1u
 #define VB_MR_REG__HANDLE 9 /* handle, out: the region */
 #define VB_MR_REG__LKEY 0xa /* u32, out: names it in requests */
 #define VB_MR_REG__RKEY 0xb /* u64, out: names it for peers */
@@ -724,7 +727,7 @@ VB_SIZE(struct vb_address, 24);
 
 #define VB_SECDOM_ADD 1 /* Adds a domain with its first key, which is sent under at once. */
 #define VB_SECDOM_ADD__SDI 0 /* u32, in: secure domain identifier, from 1 */
-#define VB_SECDOM_ADD__OPTIONS 1 /* row, in: mode, ssi, epochLifetime, rekeyMask, rekeyShift, ipv6Context, splitCounters, latchAfter */
+#define VB_SECDOM_ADD__OPTIONS 1 /* row, in: mode, ssi, clients, epochLifetime, rekeyMask, rekeyShift, ipv6Context, splitCounters, latchAfter */
 #define VB_SECDOM_ADD__KEY 2 /* bytes, in: the key; of a client key and mask */
 #define VB_SECDOM_ADD__AN 3 /* u32, optional, in: slot; 0 when left out */
 #define VB_SECDOM_ADD__EPOCH 4 /* u32, optional, in: 0 when left out */
@@ -751,6 +754,7 @@ VB_SIZE(struct vb_address, 24);
 #define VB_CAPTURE_START 0 /* Begins a capture of what a device sends and receives from now on, whoever uses it. */
 #define VB_CAPTURE_START__DEVICE 0 /* text, in: name or index */
 #define VB_CAPTURE_START__WAKE 1 /* u32, out: what is woken when there is something to read */
+#define VB_CAPTURE_START__DECRYPT 2 /* u32, optional, in: 1: packets of secure domains are shown in the clear, with those keys that are here */
 
 #define VB_CAPTURE_READ 1 /* Takes the next bytes. All of them one after the other are a pcapng file; a part may end within a block. */
 #define VB_CAPTURE_READ__BYTES 0 /* bytes, out: the next bytes; none when nothing waits */
@@ -783,11 +787,14 @@ VB_SIZE(struct vb_address, 24);
 #define VB_SEND_SOLICITED 8
 #define VB_SEND_FENCE 16
 #define VB_SEND_QKEY 32
+#define VB_SEND_DELIVERY_COMPLETE 64
+#define VB_SEND_MATCH_COMPLETE 128
 
 #define VB_COMPLETION_HAS_IMM 1
 #define VB_COMPLETION_INVALIDATED 2
 #define VB_COMPLETION_GRH 4
 #define VB_COMPLETION_SOLICITED 8
+#define VB_COMPLETION_RELEASED 16
 
 /* A stretch of registered memory. */
 struct vb_segment_entry {
@@ -825,10 +832,19 @@ VB_SIZE(struct vb_send_entry, 128);
 /* A receive. */
 struct vb_receive_entry {
 	uint16_t segments; /* segments in use, 0 to 4 */
-	uint8_t reserved0[6]; /* reserved, zero */
+	uint16_t flags; /* bits of ReceiveFlag; all but 0 for queue pairs that match */
+	uint8_t reserved0[4]; /* reserved, zero */
 	uint32_t id_lo; /* the program’s number for this receive, low word */
 	uint32_t id_hi; /* and its high word */
-	uint8_t reserved1[48]; /* reserved, zero */
+	uint32_t tag_lo; /* tag, low word */
+	uint32_t tag_hi; /* and its high word */
+	uint32_t ignore_lo; /* bits of the tag that do not count, low word */
+	uint32_t ignore_hi; /* and its high word */
+	uint32_t source_id; /* DIRECTED: identity of the only sender */
+	uint32_t address; /* address handle of the only sender; 0: any */
+	uint32_t job_id; /* only job; 0: any */
+	uint32_t min_bytes; /* MULTI: with fewer bytes left it ends */
+	uint8_t reserved1[16]; /* reserved, zero */
 	uint8_t payload[64]; /* segments */
 } __attribute__((packed));
 VB_SIZE(struct vb_receive_entry, 128);
@@ -849,7 +865,9 @@ struct vb_completion_entry {
 	uint32_t job_id; /* job that the work was done for */
 	uint32_t path; /* handle of the path to the peer */
 	uint32_t vendor_status; /* the transport’s own code */
-	uint8_t reserved0[12]; /* reserved, zero */
+	uint32_t tag_lo; /* tag, low word */
+	uint32_t tag_hi; /* and its high word */
+	uint32_t extra; /* LOC_LEN_ERR: bytes without room; else where in a receive for many the message begins */
 } __attribute__((packed));
 VB_SIZE(struct vb_completion_entry, 64);
 

@@ -4,13 +4,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PERF_TESTS } from '../perf/perf-tests.ts';
+import { isFabricTest, PERF_TESTS } from '../perf/perf-tests.ts';
 import { jsonLines, RunningCommand, verbena } from '../process-rig.testdata.ts';
 
 const ROCE = ['--transport', 'roce'];
 
 describe('perf over RoCEv2', () => {
-  it.each(PERF_TESTS.map(({ name }) => name))(
+  it.each(PERF_TESTS.filter((test) => !isFabricTest(test)).map(({ name }) => name))(
     '%s in one process: the keys of every transport, verified data',
     async (name) => {
       const words = ['perf', name, '--loopback', '-s', '5000', '-n', '100', '--warmup', '10', '--json', '--seed', '9'];
@@ -18,6 +18,17 @@ describe('perf over RoCEv2', () => {
       expect(stderr).toBe('');
       expect(status).toBe(0);
       expect(jsonLines(stdout)).toMatchObject([{ test: name, transport: 'roce', size_bytes: 5000, iterations: 100 }]);
+    },
+  );
+
+  it.each(PERF_TESTS.filter(isFabricTest).map(({ name }) => name))(
+    '%s is refused: what is missing is said',
+    async (name) => {
+      const { status, stdout, stderr } = await verbena(['perf', name, '--loopback', ...ROCE]);
+      expect(stdout).toBe('');
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/no endpoint is as the hints want it/);
+      expect(stderr.match(/\n {2}missing/g)).toHaveLength(1);
     },
   );
 

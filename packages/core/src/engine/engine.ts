@@ -172,6 +172,11 @@ export interface TransportAttributes {
   readonly keyBits: number;
   /** Programs may choose keys that are an index below 4096 with bit 62 set; short headers can carry those. */
   readonly indexKeys?: boolean;
+  /**
+   * Memory may be registered as safe to access more than once. Bit 63 of its key says so, whatever `keyBits` is, and
+   * requests that may be executed more than once reach no other memory.
+   */
+  readonly idempotentKeys?: boolean;
   /** Packets name the job they belong to. Without that, a queue pair's peer belongs to the job of the queue pair. */
   readonly jobsOnWire: boolean;
   /** A write with immediate data takes a receive, and waits for one. Without that it is reported beside them. */

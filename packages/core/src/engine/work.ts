@@ -54,7 +54,7 @@ export class SendWork {
   signaled = true;
   /** The peer's program is to be woken. */
   solicited = false;
-  /** Begins when the reads and atomics before it are done. */
+  /** Begins when the reads and atomics before it are done; on unordered queue pairs, when all before it is done. */
   fence = false;
   /** Done when the data can be seen at the peer. */
   deliveryComplete = false;

@@ -25,13 +25,18 @@ describe('what an endpoint is made of (R122, uet:ses/6.2)', () => {
     expect(() => queuePairs({ rma: true, idempotent: true }, ['SAS'])).toThrow(/ENODATA/);
   });
 
-  it('a fence is not offered where nothing tells that sends before have arrived', () => {
-    expect(() => queuePairs({ msg: true, fence: true })).not.toThrow();
-    const bed = new FabricBed({ transport: uet, hints: { caps: { msg: true } } });
+  it('a fence is not offered unasked, nor where accesses go two ways', () => {
+    expect(queuePairs({ msg: true, fence: true })).toHaveLength(1);
+    const twoWays = { msg: true, rma: true, fence: true, idempotent: true };
+    for (const caps of [{ msg: true }, twoWays]) refusesFence(caps);
+  });
+
+  function refusesFence(caps: Partial<Capabilities>): void {
+    const bed = new FabricBed({ transport: uet, hints: { caps } });
     const { a, b } = bed;
     expect(() => a.endpoint.messages.sendMessage({ to: a.to(b), fence: true })).toThrow(/cannot wait/);
     bed.close();
-  });
+  }
 
   it('messages to a peer that takes one packet are refused beyond that (uet:ses/1.5)', () => {
     const bed = new FabricBed({

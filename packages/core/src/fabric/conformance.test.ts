@@ -5,6 +5,7 @@ import { fabricSuite } from '../testing/fabric-suite.ts';
 const LOSSY = [
   'messages/ordered-endpoints-keep-order-SAS',
   'rma/ordered-writes-then-message',
+  'rma/a-fence-waits-for-writes-without-an-order',
   'rma/fence-waits-for-reads',
   'queues/lossy-links-lose-nothing',
 ];

@@ -141,6 +141,6 @@ const WHY: Partial<Readonly<Record<Capability, string>>> = {
   multiReceive: ': the protocol does not match receives',
   cancel: ': the protocol does not match receives',
   atomic: ': the protocol has no atomics of all kinds',
-  fence: ': it goes with ordered endpoints, so ask for transmit.messageOrder as well',
+  fence: ': it goes with reliable endpoints',
   idempotent: ': it goes with unordered endpoints of a protocol that has it',
 };

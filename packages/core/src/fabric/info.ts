@@ -141,9 +141,12 @@ function info(facts: DeviceFacts, type: EndpointType, order: readonly MessageOrd
       atomic: can('atomic', 'fetching-atomic') && attributes?.atomics !== undefined,
       ...{ directedReceive: isMatching, multiReceive: isMatching, cancel: isMatching },
       source: isRdm,
-      // on an unordered endpoint nothing tells when sends and writes before have arrived
-      fence: isRdm && order.length > 0,
-      idempotent: can('write', 'read') && order.length === 0 && attributes?.idempotent === true,
+      fence: isRdm,
+      idempotent:
+        can('write', 'read') &&
+        order.length === 0 &&
+        attributes?.idempotent === true &&
+        attributes.idempotentKeys === true,
       ...{ localComm: true, remoteComm: true },
     },
     modes: isRdm && attributes?.noticesTakeReceives === true ? ['rx-cq-data'] : [],

@@ -21,7 +21,7 @@ export interface MemoryOptions extends MemoryAccess {
   readonly key?: bigint;
   /** Only this job may reach it: 4 bytes, big-endian, or a capability. */
   readonly authKey?: Uint8Array;
-  /** Every access may be repeated without harm: peers may use what needs less state for that. */
+  /** Every access may be repeated without harm: peers may use what needs less state for that. For protocols that have it. */
   readonly idempotent?: boolean;
 }
 
@@ -29,7 +29,7 @@ export class MemoryRegion extends FabricObject {
   readonly domain: Domain;
   readonly bytes: Uint8Array;
   readonly length: number;
-  /** For peers: 48 bits, and bit 63 when accesses may be repeated. */
+  /** For peers: at most 48 bits, and bit 63 when accesses may be repeated. */
   readonly key: bigint;
   /** For operations only. */
   readonly region: VerbsRegion;
@@ -48,8 +48,9 @@ export class MemoryRegion extends FabricObject {
       access: rightsOf(options),
       ...(key === undefined ? {} : { key }),
       ...(jobKey === undefined ? {} : { jobKey }),
+      ...(idempotent ? { idempotent } : {}),
     });
-    this.key = this.region.rkey | (idempotent ? IDEMPOTENT : 0n);
+    this.key = this.region.rkey;
     domain.hold(this);
   }
 
@@ -93,7 +94,7 @@ export class RemoteKey {
     }
     this.key = key;
     this.isIdempotent = (key & IDEMPOTENT) !== 0n;
-    this.memory = new RemoteMemory(key & ~IDEMPOTENT);
+    this.memory = new RemoteMemory(key);
   }
 }
 

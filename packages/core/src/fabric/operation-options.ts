@@ -11,7 +11,7 @@ export interface TransmitOptions {
   readonly deliveryComplete?: boolean;
   /** Completes when a receive of the peer has taken the message (FI_MATCH_COMPLETE). */
   readonly matchComplete?: boolean;
-  /** Begins when all before it to this peer are done (FI_FENCE); ordered endpoints only. */
+  /** Begins when all before it to this peer are done (FI_FENCE); not beside caps.idempotent. */
   readonly fence?: boolean;
   /** The data is copied at once (FI_INJECT), up to `info.transmit.injectBytes`. */
   readonly inject?: boolean;
@@ -44,11 +44,13 @@ export function applyOptions(
   options: TransmitOptions,
 ): boolean {
   const { completion = false, deliveryComplete = false, matchComplete = false, fence = false } = options;
-  if (fence && !rules.traffic.parts.info.caps.fence) {
+  const { caps } = rules.traffic.parts.info;
+  // what may be repeated goes another way, and is not waited for
+  if (fence && (!caps.fence || caps.idempotent)) {
     throw rules.refusal(
       call,
       'operations of this endpoint cannot wait for those before',
-      'hints with caps.fence and transmit.messageOrder',
+      'hints with caps.fence, and without caps.idempotent',
     );
   }
   template.levels(deliveryComplete, matchComplete, fence);

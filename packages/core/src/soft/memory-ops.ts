@@ -6,10 +6,10 @@ import type { DeviceObject } from '../device/device-object.ts';
 import type { DriverOps } from '../device/driver.ts';
 import { type DmaTarget, targetLength } from '../engine/dma.ts';
 import { Access } from '../engine/status.ts';
-import { REREG_FLAGS } from '../uapi/objects/mr.ts';
+import { KEY_FLAGS, REREG_FLAGS } from '../uapi/objects/mr.ts';
 import { UMEM_KINDS } from '../uapi/objects/umem.ts';
 import { attach, checkReach, type KernelParts, stateOf, tableFull } from './kernel-parts.ts';
-import { chosenKey, keyOf, randomKey } from './memory-keys.ts';
+import { checkSafeKeys, chosenKey, isSafeRegion, keyOf, randomKey } from './memory-keys.ts';
 import type { SoftJobKey, SoftPd, SoftRegion } from './objects.ts';
 
 export function memoryOps(parts: KernelParts): Pick<DriverOps, 'PD' | 'MR' | 'UMEM'> {
@@ -101,9 +101,11 @@ export function memoryOps(parts: KernelParts): Pick<DriverOps, 'PD' | 'MR' | 'UM
     },
     MR: {
       REG(call) {
-        const { pd: owner, memory, parent, access, jobKey, key, offset = 0, length } = call.input;
+        const { pd: owner, memory, parent, access, jobKey, key, keyFlags = 0, offset = 0, length } = call.input;
         const pd = stateOf<SoftPd>(owner);
-        const chosen = key === undefined ? randomKey(parts, pd) : chosenKey(parts, call, pd, key);
+        const isSafe = (keyFlags & KEY_FLAGS.IDEMPOTENT_SAFE) !== 0;
+        if (isSafe) checkSafeKeys(parts, call);
+        const chosen = key === undefined ? randomKey(parts, pd, isSafe) : chosenKey(parts, call, pd, key, isSafe);
         const from = parent === undefined ? undefined : stateOf<SoftRegion>(parent);
         const target = from?.target ?? attach(parts, call, memory!);
         if (from === undefined) checkReach(call, target, access);
@@ -159,7 +161,7 @@ export function memoryOps(parts: KernelParts): Pick<DriverOps, 'PD' | 'MR' | 'UM
         if (memory === undefined) checkReach(call, target, rights);
         const length = memory === undefined ? old.length : targetLength(target);
         checkLength(call, length);
-        const key = randomKey(parts, pd);
+        const key = randomKey(parts, pd, isSafeRegion(old));
         const region = addRegion(call, {
           ...old,
           pd,

@@ -24,6 +24,8 @@ export interface EndOptions {
   readonly job?: number;
   readonly depth?: number;
   readonly cqEntries?: number;
+  /** Buffers are registered as safe to access more than once. Default false. */
+  readonly idempotentMemory?: boolean;
   /** More about the queue pair. */
   readonly queuePair?: Partial<QueuePairOptions>;
 }
@@ -38,6 +40,7 @@ export class End {
   readonly job: Job;
   readonly jobKey: JobKey;
   readonly qp: EndQueuePair;
+  readonly idempotentMemory: boolean;
   readonly #world: World;
   readonly sent: Completion[] = [];
   readonly received: Completion[] = [];
@@ -46,6 +49,7 @@ export class End {
   constructor(node: SimNode, world: World, options: EndOptions = {}) {
     const { ordered = false, job = JOB, depth = 256, cqEntries = 4 * depth } = options;
     this.node = node;
+    this.idempotentMemory = options.idempotentMemory === true;
     this.#world = world;
     this.context = node.device.open();
     this.pd = this.context.allocatePd();
@@ -176,7 +180,11 @@ export class GuardedBuffer {
 
 function ownRegion(end: End, length: number, { access = ALL, jobKey }: BufferOptions): Place {
   const bytes = end.context.allocate(length + 2 * GUARD);
-  return { region: end.pd.registerMemory(bytes, { access, ...(jobKey === undefined ? {} : { jobKey }) }), start: 0 };
+  const region = end.pd.registerMemory(bytes, {
+    ...{ access, idempotent: end.idempotentMemory },
+    ...(jobKey === undefined ? {} : { jobKey }),
+  });
+  return { region, start: 0 };
 }
 
 /** Many buffers in few regions, for runs that make thousands. */

@@ -59,9 +59,11 @@ export class RigNode implements Services {
   }
 
   /** Registers memory with all rights for everybody in protection domain 1. */
-  register(bytes: Uint8Array, key: number, rights = 15, jobId = 0): number {
+  register(bytes: Uint8Array, key: number | bigint, rights = 15, jobId = 0): number {
     const region = this.dma.attach({ bytes, address: 0 });
-    this.regions.push({ keyHi: 0, keyLo: key, region, length: bytes.length, rights, pd: 1, jobId });
+    const keyHi = Number(BigInt(key) >> 32n);
+    const keyLo = Number(BigInt(key) & 0xffff_ffffn);
+    this.regions.push({ keyHi, keyLo, region, length: bytes.length, rights, pd: 1, jobId });
     return region;
   }
 

@@ -23,12 +23,15 @@ export interface CaptureBed {
 /**
  * Three devices: the first two have exchanged messages of every kind, and what the packets of these named still
  * exists, so a changed one meets live state. The third is a bystander.
+ *
+ * @param more - further traffic between the first two
  */
 export function captureTraffic(
   transport: Transport,
   seed: number,
   settings: Readonly<Record<string, number>> = {},
   kind: QpType = defaultKind(transport),
+  more: (bed: Bed) => void = () => {},
 ): CaptureBed {
   const packets: CapturedPacket[] = [];
   const kinds = new Map<string, number>();
@@ -70,6 +73,7 @@ export function captureTraffic(
   for (const one of UNRELIABLE_KINDS) {
     if (transport.attributes.queuePairTypes.includes(one)) exchange(bed, unreliablePair(bed, one));
   }
+  more(bed);
   recording = false;
   return { bed, packets };
 }

@@ -9,6 +9,7 @@ import type { QpType } from '../uapi/objects/qp.ts';
 import type { Completion } from '../verbs/completion.ts';
 import type { MemoryRegion } from '../verbs/memory-region.ts';
 import { RemoteMemory } from '../verbs/remote-memory.ts';
+import type { WorkRequest } from '../verbs/work-request.ts';
 import { Bed, BufferPool, defaultKind, type End, type GuardedBuffer, patternByte } from './bed.ts';
 import { CLEAN } from './faults.ts';
 import type { SentPacket } from './pump.ts';
@@ -43,7 +44,9 @@ export interface ScheduleRun {
   readonly kind?: QpType;
   readonly ordered?: boolean;
   readonly idempotent?: boolean;
+  readonly idempotentMemory?: boolean;
   readonly faults?: boolean;
+  readonly completesLate?: boolean;
   readonly inspect?: (packet: SentPacket) => string | undefined;
   /** Packets kept in full. */
   readonly keep?: number;
@@ -62,6 +65,10 @@ export class Schedule {
   readonly #kinds: readonly Kind[];
   /** Queue pairs match tags. */
   readonly #hasTags: boolean;
+  readonly #hasLevels: boolean;
+  readonly #asksForMatch: boolean;
+  /** A message may be complete after later ones; receives are taken in order all the same. */
+  readonly #completesLate: boolean;
   readonly #tagged = new Map<number, TaggedReceive>();
   /** Tagged receives that come when their messages have been there for a while. */
   readonly #later: [end: End, receive: Omit<TaggedReceive, 'buffer'>][] = [];
@@ -79,6 +86,8 @@ export class Schedule {
       faults = true,
       ordered,
       idempotent,
+      idempotentMemory = idempotent === true,
+      completesLate = false,
       keep = 0,
       inspect,
     }: ScheduleRun,
@@ -93,7 +102,7 @@ export class Schedule {
     const payloadMtu = [256, 512, 1024][random.below(3)]!;
     this.#largest = payloadMtu * (1 + random.below(6));
     this.bed = new Bed({
-      ...{ transport, seed, payloadMtu, keep, settings, kind, ordered: this.#ordered, depth: 64 },
+      ...{ transport, seed, payloadMtu, keep, settings, kind, ordered: this.#ordered, depth: 64, idempotentMemory },
       connection: CONNECTION,
       ends: 2 + random.below(2),
       entropies: 1 + random.below(4),
@@ -103,6 +112,10 @@ export class Schedule {
     });
     const can = (operation: Transport['attributes']['operations'][number]) =>
       transport.attributes.operations.includes(operation);
+    this.#hasLevels = can('tagged');
+    this.#asksForMatch = this.#hasTags && (seed & 1) === 1;
+    // a message that tells when it was matched may be put off until then, and comes behind others
+    this.#completesLate = completesLate || this.#asksForMatch;
     const hasAtomics = can('fetch-add');
     this.#kinds = [
       ...(['send', 'send', 'write', 'write-imm', 'read'] as const),
@@ -172,7 +185,7 @@ export class Schedule {
     const tag = kind === 'tagged-send' ? this.#randomTag(id) : 0n;
     const operation: Operation = { id, kind, from, to, salt, length, sink: undefined, status: '', tag };
     this.operations.push(operation);
-    const request = { id, to: from.to(to) };
+    const request = { id, to: from.to(to), ...this.#level(id, kind) };
     if (kind === 'send') {
       from.qp.post({ opcode: 'send', ...request, ...this.#source(from, length, salt), imm: id });
     } else if (kind === 'tagged-send') {
@@ -206,6 +219,13 @@ export class Schedule {
       const target = { remote: operation.sink.remote, ...(kind === 'write-imm' ? { imm: id } : {}) };
       from.qp.post({ opcode: 'write', ...request, ...this.#source(from, length, salt), ...target });
     }
+  }
+
+  /** When it counts as done, which some transports can tell. */
+  #level(id: number, kind: Kind): Pick<WorkRequest, 'deliveryComplete' | 'matchComplete'> {
+    if (!this.#hasLevels) return {};
+    const isMatched = this.#asksForMatch && (kind === 'send' || kind === 'tagged-send');
+    return { deliveryComplete: id % 5 === 1, matchComplete: isMatched && id % 5 === 3 };
   }
 
   /** Names the message, or is one of a few that receives take with a mask. */
@@ -275,7 +295,8 @@ export class Schedule {
   #checkReceives(end: End): void {
     const seen = new Set<bigint>();
     const last = new Map<string, Operation>();
-    for (const one of end.received) {
+    const inOrder = this.#completesLate ? end.received.toSorted((x, y) => Number(x.id - y.id)) : end.received;
+    for (const one of inOrder) {
       if (!one.ok) {
         if (!EXPECTED.has(one.status)) throw new Error(`a receive ended with ${one.status}`);
         continue;
@@ -311,7 +332,7 @@ export class Schedule {
   #lane({ id, kind, from, tag }: Operation): string {
     const sender = from.node.index;
     // a message that is refused for want of a receive may be overtaken by one that needs none
-    if (!this.#mayRefuse && !this.#hasTags) return `${sender}`;
+    if (!this.#mayRefuse && !this.#hasTags && !this.#completesLate) return `${sender}`;
     if (kind !== 'tagged-send') return `${sender} ${kind}`;
     const group = tag >> GROUP_SHIFT;
     return `${sender} tag ${group === NO_GROUP ? id : `group ${group}`}`;

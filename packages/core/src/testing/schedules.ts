@@ -2,6 +2,7 @@
  * Random schedules: from one seed a topology, links whose faults change while work is under way, and a mix of
  * operations. What one run does and checks is in `schedule.ts`, and in `datagram-schedule.ts` for what promises nothing.
  */
+import { SeededRandom } from '../base/random.ts';
 import type { Transport } from '../engine/engine.ts';
 import type { QpType } from '../uapi/objects/qp.ts';
 import { DatagramSchedule } from './datagram-schedule.ts';
@@ -17,12 +18,18 @@ export interface ScheduleOptions extends ScheduleRunOptions {
 /** What one run must know. */
 export interface ScheduleRunOptions {
   readonly settings?: Readonly<Record<string, number>>;
+  /** Draws further settings of one run, which go before `settings`. */
+  readonly draw?: (random: SeededRandom) => Readonly<Record<string, number>>;
+  /** With these settings a long message may complete behind later ones. Receives are taken in order all the same. */
+  readonly completesLate?: (settings: Readonly<Record<string, number>>) => boolean;
   /** Kind of the queue pairs. Default: as test beds choose. */
   readonly kind?: QpType;
   /** Whether queue pairs are ordered. Default: some runs are. */
   readonly ordered?: boolean;
   /** Queue pairs whose writes and reads may be executed again. Default false. */
   readonly idempotent?: boolean;
+  /** Memory is registered as safe to access more than once. Default: as `idempotent`. */
+  readonly idempotentMemory?: boolean;
   /** False: links delay packets and do nothing else to them. Default true. */
   readonly faults?: boolean;
   /** Makes the inspector of one run: rules of the transport for each packet. */
@@ -76,7 +83,17 @@ export function runSchedule(
   keep = 0,
 ): { operations: number; packets: number; failedRequests: number; hash: string } {
   const world = options.world?.() ?? { transport, inspect: options.inspector?.() };
-  const plan = { ...options, keep, ...(world.inspect === undefined ? {} : { inspect: world.inspect }) };
+  // from a sequence of its own: what else a seed means stays as it is
+  const drawn = options.draw?.(new SeededRandom(seed ^ SETTINGS)) ?? {};
+  const settings = { ...options.settings, ...drawn };
+  const completesLate = options.completesLate?.(settings) ?? false;
+  const plan = {
+    ...options,
+    settings,
+    completesLate,
+    keep,
+    ...(world.inspect === undefined ? {} : { inspect: world.inspect }),
+  };
   const schedule =
     options.kind === 'UD'
       ? new DatagramSchedule(world.transport, seed, plan)
@@ -96,3 +113,5 @@ function explainSchedule(transport: Transport, seed: number, options: ScheduleOp
   }
   return `schedule ${seed} failed once and not again: the run is not deterministic`;
 }
+
+const SETTINGS = 0x5e77_1265;

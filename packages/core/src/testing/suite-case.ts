@@ -14,6 +14,8 @@ export interface SuiteCase {
 
 export interface Needs {
   readonly operations?: readonly Operation[];
+  /** Settings that it gives to devices. */
+  readonly settings?: readonly string[];
   /** Kinds of queue pair that it is about. */
   readonly kinds?: readonly QpType[];
   /** Kinds that the transport must offer beside. */
@@ -30,11 +32,19 @@ export class SuiteContext {
   /** Kind of queue pair that beds use. */
   readonly kind: QpType;
   readonly settings: Readonly<Record<string, number>>;
+  /** Buffers are registered as safe to access more than once. */
+  readonly idempotentMemory: boolean;
 
-  constructor(transport: Transport, kind?: QpType, settings: Readonly<Record<string, number>> = {}) {
+  constructor(
+    transport: Transport,
+    kind?: QpType,
+    settings: Readonly<Record<string, number>> = {},
+    idempotentMemory = false,
+  ) {
     this.transport = transport;
     this.kind = kind ?? defaultKind(transport);
     this.settings = settings;
+    this.idempotentMemory = idempotentMemory;
   }
 
   /** A queue pair has one peer: a request that fails takes it to ERR, and flushes what was posted behind it. */
@@ -43,7 +53,8 @@ export class SuiteContext {
   }
 
   bed(options: Omit<BedOptions, 'transport'> = {}): Bed {
-    return new Bed({ settings: this.settings, kind: this.kind, ...options, transport: this.transport });
+    const { settings, kind, idempotentMemory, transport } = this;
+    return new Bed({ settings, kind, idempotentMemory, ...options, transport });
   }
 
   /** Immediate data of all the bits that the transport carries. */
@@ -58,9 +69,11 @@ export function testCase(name: string, run: (suite: SuiteContext) => void, needs
 
 /** Why a case does not apply; undefined when it does. */
 export function inapplicable({ needs }: SuiteCase, { attributes }: Transport, kind: QpType): string | undefined {
-  const { operations = [], kinds, offers = [], noticesTakeReceives, jobsOnWire = false } = needs;
+  const { operations = [], settings = [], kinds, offers = [], noticesTakeReceives, jobsOnWire = false } = needs;
   const missing = operations.filter((one) => !attributes.operations.includes(one));
   if (missing.length > 0) return `the transport has no ${missing.join(', ')}`;
+  const unknown = settings.filter((name) => !attributes.settings.some((one) => one.name === name));
+  if (unknown.length > 0) return `the transport has no setting ${unknown.join(', ')}`;
   if (kinds !== undefined && !kinds.includes(kind)) return `about queue pairs of kind ${kinds.join(', ')}, not ${kind}`;
   const lacking = offers.filter((one) => !attributes.queuePairTypes.includes(one));
   if (lacking.length > 0) return `the transport has no queue pairs of kind ${lacking.join(', ')}`;

@@ -11,11 +11,14 @@ import type { QpType } from '../uapi/objects/qp.ts';
 import { defaultKind } from './bed.ts';
 import { ACCESS_CASES } from './cases/access.ts';
 import { ATOMIC_CASES } from './cases/atomics.ts';
+import { COMPLETION_LEVEL_CASES } from './cases/completion-levels.ts';
 import { CONNECTED_CASES } from './cases/connected.ts';
 import { DATAGRAM_CASES } from './cases/datagrams.ts';
 import { FAULT_CASES } from './cases/faults.ts';
 import { INVALIDATION_CASES } from './cases/invalidation.ts';
+import { LATE_MESSAGE_CASES } from './cases/late-messages.ts';
 import { LIFECYCLE_CASES } from './cases/lifecycle.ts';
+import { LOOK_CASES } from './cases/looks.ts';
 import { MEMORY_CASES } from './cases/memory.ts';
 import { QUEUE_CASES } from './cases/queues.ts';
 import { RECEIVER_CASES } from './cases/receiver.ts';
@@ -36,6 +39,8 @@ export interface SuiteOptions {
   readonly kind?: QpType;
   /** Settings of all devices. */
   readonly settings?: Readonly<Record<string, number>>;
+  /** Buffers are registered as safe to access more than once. Default false. */
+  readonly idempotentMemory?: boolean;
 }
 
 /** All cases, for those who run them without a test framework. */
@@ -49,6 +54,9 @@ export const TRANSPORT_CASES: readonly SuiteCase[] = [
   ...LIFECYCLE_CASES,
   ...ATOMIC_CASES,
   ...TAGGED_CASES,
+  ...LOOK_CASES,
+  ...COMPLETION_LEVEL_CASES,
+  ...LATE_MESSAGE_CASES,
   ...TYPED_ATOMIC_CASES,
   ...TAGGED_ATOMIC_CASES,
   ...INVALIDATION_CASES,
@@ -57,14 +65,14 @@ export const TRANSPORT_CASES: readonly SuiteCase[] = [
 ];
 
 export function transportSuite(transport: Transport, options: SuiteOptions): void {
-  const { describe, it, skip = [], settings = {}, kind = defaultKind(transport) } = options;
+  const { describe, it, skip = [], settings = {}, kind = defaultKind(transport), idempotentMemory } = options;
   const patterns = skip.flatMap(({ reason, cases }) => cases.map((glob) => ({ reason, glob, pattern: regexOf(glob) })));
   describe(`transport suite: ${transport.name} ${kind}`, () => {
     for (const one of TRANSPORT_CASES) {
       const { name, run } = one;
       const reason = inapplicable(one, transport, kind) ?? patterns.find(({ pattern }) => pattern.test(name))?.reason;
       if (reason !== undefined) it.skip(`${name} (${reason})`, () => {});
-      else it(name, () => run(new SuiteContext(transport, kind, settings)));
+      else it(name, () => run(new SuiteContext(transport, kind, settings, idempotentMemory)));
     }
     it('skips only what exists', () => {
       const idle = patterns.filter(({ pattern }) => !TRANSPORT_CASES.some(({ name }) => pattern.test(name)));

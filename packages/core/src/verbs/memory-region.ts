@@ -1,5 +1,5 @@
 /** Registered memory. @spec verbs/1.3 · verbs/5.7 */
-import { REREG_FLAGS } from '../uapi/objects/mr.ts';
+import { KEY_FLAGS, REREG_FLAGS } from '../uapi/objects/mr.ts';
 import { type AccessRight, accessBits } from './access-rights.ts';
 import type { JobKey } from './job.ts';
 import type { ProtectionDomain } from './protection-domain.ts';
@@ -18,6 +18,11 @@ export interface DeriveOptions {
   readonly jobKey?: JobKey;
   /** The key that peers use, below 2^48, instead of a random one. */
   readonly key?: bigint;
+  /**
+   * Every access may be repeated without harm. Bit 63 of the key says so, also of a chosen one, and peers may use requests
+   * that need less state for it (UET: RUDI). Default false.
+   */
+  readonly idempotent?: boolean;
 }
 
 /** What changes; what is left out stays. */
@@ -60,20 +65,23 @@ export class MemoryRegion extends VerbsObject {
    * Makes a region of a part of this one: the same memory, registered once, under other keys. The parent cannot be
    * deregistered before it.
    *
-   * @throws VerbsError `EINVAL` outside of the parent, more rights than it has · `EEXIST` key taken
+   * @throws VerbsError `EINVAL` outside of the parent, more rights than it has · `EEXIST` key taken · `EOPNOTSUPP`
+   *   idempotent, and not every transport of the device knows that
    */
   derive(options: DeriveOptions): MemoryRegion {
     this.check('derive');
-    const { offset = 0, length = this.length - offset, access, jobKey, key } = options;
+    const { offset = 0, length = this.length - offset, access, jobKey, key, idempotent } = options;
     const made = this.context.call('MR', 'REG', {
       ...{ pd: this.pd.handle, parent: this.handle, offset, length, access: accessBits('derive', access) },
       ...{ jobKey: jobKey?.handle, key: keyInput('derive', key) },
+      keyFlags: idempotent === true ? KEY_FLAGS.IDEMPOTENT_SAFE : undefined,
     });
     return new MemoryRegion(this.pd, this.bytes.subarray(offset, offset + length), made);
   }
 
   /**
-   * Changes memory, protection domain or rights in one step; the keys are new, and the old ones dead at once. When it
+   * Changes memory, protection domain or rights in one step; the keys are new, and the old ones dead at once. Whether
+   * accesses may be repeated stays. When it
    * fails, nothing has changed.
    *
    * @throws VerbsError `EINVAL` nothing to change, a derived region's memory, a region tied to a job key or queue pairs

@@ -1,7 +1,7 @@
 /** Who may work together: memory, queue pairs, addresses and job keys of one domain, and nothing else. */
 
 import { formatAddress } from '../base/ip-address.ts';
-import { ACCESS_HINTS } from '../uapi/objects/mr.ts';
+import { ACCESS_HINTS, KEY_FLAGS } from '../uapi/objects/mr.ts';
 import { type AccessRight, accessBits } from './access-rights.ts';
 import { AddressHandle } from './address-handle.ts';
 import { rawAddress } from './address-text.ts';
@@ -21,6 +21,11 @@ export interface RegisterOptions {
   readonly jobKey?: JobKey;
   /** The key that peers use, below 2^48, instead of a random one. */
   readonly key?: bigint;
+  /**
+   * Every access may be repeated without harm. Bit 63 of the key says so, also of a chosen one, and peers may use requests
+   * that need less state for it (UET: RUDI). Default false.
+   */
+  readonly idempotent?: boolean;
   /** Writes may become visible in another order; a completion still means that all is there. A device may ignore it. */
   readonly relaxedOrdering?: boolean;
 }
@@ -44,7 +49,7 @@ export class ProtectionDomain extends VerbsObject {
    * Memory from `context.allocate` is reached without copying; whether other memory can be reached depends on the host.
    *
    * @throws VerbsError `EINVAL` no bytes, remote writing without 'local-write', key of 2^48 or more · `EEXIST` key
-   *   taken · `ENOSPC` too many regions
+   *   taken · `ENOSPC` too many regions · `EOPNOTSUPP` idempotent, and not every transport of the device knows that
    * @spec uet:ses/5.1
    */
   registerMemory(bytes: Uint8Array, options: RegisterOptions): MemoryRegion {
@@ -58,6 +63,7 @@ export class ProtectionDomain extends VerbsObject {
       access,
       jobKey: options.jobKey?.handle,
       key,
+      keyFlags: options.idempotent === true ? KEY_FLAGS.IDEMPOTENT_SAFE : undefined,
       hints: options.relaxedOrdering === true ? ACCESS_HINTS.RELAXED_ORDERING : undefined,
     };
     const made = this.context.call('MR', 'REG', input, attachments);

@@ -61,7 +61,7 @@ export interface WorkRequest {
   readonly invalidate?: bigint;
   /** The peer's program is to be woken. */
   readonly solicited?: boolean;
-  /** Begins when the reads and atomics before it are done. */
+  /** Begins when the reads and atomics before it are done; on unordered queue pairs, when all before it is done. */
   readonly fence?: boolean;
   /** Queue key of a datagram, instead of the one of this queue pair. */
   readonly qkey?: number;

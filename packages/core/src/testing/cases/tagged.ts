@@ -14,7 +14,7 @@ import {
 } from '../suite-case.ts';
 
 /** Two ends, the second of which has a queue pair that matches. */
-class Match {
+export class Match {
   readonly bed: Bed;
   readonly to: EndQueuePair;
   readonly ordered: boolean;

@@ -137,6 +137,24 @@ export const FABRIC_MEMORY_CASES: readonly FabricCase[] = [
     bed.completed(a, 64, 0);
     bed.close();
   }),
+  fabricCase('rma/a-fence-waits-for-writes-without-an-order', ['msg', 'rma', 'fence'], (suite) => {
+    const hints = { caps: { msg: true, rma: true, fence: true } };
+    const bed = suite.bed({ hints, seed: 12, faults: { loss: 0.1, reorder: 0.1 } });
+    const { a, b } = bed;
+    const far = b.memory(16 * 4096);
+    const flag = b.memory(8);
+    const out = a.memory(4096, 6);
+    for (let round = 0; round < 8; round++) {
+      far.bytes.fill(0);
+      b.endpoint.messages.receive(flag, 0, 8, undefined, 'all written');
+      for (let i = 0; i < 16; i++) a.endpoint.rma.write(out, 0, 4096, a.to(b), 4096 * i, far.key, i);
+      a.endpoint.messages.sendMessage({ region: out, length: 8, to: a.to(b), fence: true });
+      bed.until('the message', () => b.received.length > round);
+      for (let i = 0; i < 16; i++) checkPattern(far.bytes, 4096, 6, 4096 * i);
+    }
+    bed.completed(a, 8 * 17, 0);
+    bed.close();
+  }),
   fabricCase('rma/fence-waits-for-reads', ['rma', 'fence'], (suite) => {
     const hints = { ...ORDERED, caps: { msg: true, rma: true, fence: true } };
     const bed = suite.bed({ hints, seed: 5, faults: { loss: 0.05 } });

@@ -172,7 +172,15 @@ export const SETTINGS = [
     '0 or 1',
     0,
     1,
-    'writes and reads of all unordered queue pairs go as idempotent ones (RUDI)',
+    'writes and reads of all unordered queue pairs go as idempotent ones (RUDI) where the key allows it (bit 63)',
+  ),
+  setting(
+    'rudiAnyRegion',
+    0,
+    '0 or 1',
+    0,
+    1,
+    'take idempotent requests for regions whose key does not allow that (bit 63), of peers that do not know the bit',
   ),
   setting('amoBigEndian', 1, '0 or 1', 0, 1, 'elements of atomics are big-endian in packets; 0: little-endian'),
   setting(
@@ -222,6 +230,7 @@ export const OFFER: Offer = {
   immediateBits: 64,
   keyBits: 48,
   indexKeys: true,
+  idempotentKeys: true,
   jobsOnWire: true,
   limits: {
     maxQueuePairs: 16_384,

@@ -1,5 +1,6 @@
 import { describe, it } from 'vitest';
 import { transportSuite } from '../../testing/transport-suite.ts';
+import { idempotentSuite } from './idempotent-suite.testdata.ts';
 import { uet } from './index.ts';
 
 describe('everything that Ultra Ethernet does here is reached through the common user API (R005 R181)', () => {
@@ -7,10 +8,5 @@ describe('everything that Ultra Ethernet does here is reached through the common
 });
 
 describe('the same with writes and reads as idempotent requests (RUDI, uet:pds/6.1)', () => {
-  transportSuite(uet, {
-    ...{ describe, it, settings: { idempotentRequests: 1 } },
-    skip: [
-      { reason: 'what is idempotent may be executed again, late', cases: ['faults/late-duplicates-change-nothing'] },
-    ],
-  });
+  idempotentSuite(uet);
 });

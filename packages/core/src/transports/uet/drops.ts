@@ -112,6 +112,8 @@ const EVENTS = [
   'messages_sent',
   'messages_received',
   'refused_requests',
+  'idempotent_requests',
+  'unsafe_requests',
   'rnr_retries',
   'deferred_sends',
   'unexpected_messages',

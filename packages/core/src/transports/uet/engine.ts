@@ -181,7 +181,7 @@ export class UetEngine implements Engine {
       flush(this.#initiator, context, handle);
       this.#core.makeReady(context);
     }
-    qp.openReads = 0;
+    qp.openRequests = 0;
     for (;;) {
       const message = this.#initiator.take(qp);
       if (message === undefined) break;

@@ -25,6 +25,8 @@ import {
   readSes,
   request,
   responseSes,
+  SAFE_HI,
+  SAFE_KEY,
   START,
   SYN,
   writeSes,
@@ -49,8 +51,8 @@ function scene() {
   node.addQueuePair(3, { idempotent: true });
   const into = node.register(new Uint8Array(64), 0x99);
   for (let n = 0; n < 4; n++) node.postReceive(2, into, 0, 64, n);
-  node.post(3, { opcode: 0, region: into, length: 8, rkeyLo: KEY });
-  node.post(3, { opcode: 4, region: into, length: 8, rkeyLo: KEY });
+  node.post(3, { opcode: 0, region: into, length: 8, rkeyLo: KEY, rkeyHi: SAFE_HI });
+  node.post(3, { opcode: 4, region: into, length: 8, rkeyLo: KEY, rkeyHi: SAFE_HI });
   bench.engine.doorbell(bench.now, 3);
   const ids = bench.rig.drain(node).map(({ bytes }) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(4));
   const std = NextHeader.REQUEST_STD;
@@ -59,8 +61,8 @@ function scene() {
   return {
     bench,
     packets: [
-      packet(RudiPacket, { type: PdsType.RUDI_REQ, nextHeader: std, pktId: 7 }, writeSes({})),
-      packet(RudiPacket, { type: PdsType.RUDI_REQ, nextHeader: std, pktId: 7 }, readSes(40)),
+      packet(RudiPacket, { type: PdsType.RUDI_REQ, nextHeader: std, pktId: 7 }, writeSes({ memoryKey: SAFE_KEY })),
+      packet(RudiPacket, { type: PdsType.RUDI_REQ, nextHeader: std, pktId: 7 }, readSes(40, { memoryKey: SAFE_KEY })),
       packet(RudiPacket, { type: PdsType.RUDI_RESP, nextHeader: NextHeader.RESPONSE, pktId: ids[0]! }, responseSes({})),
       packet(
         RudiPacket,

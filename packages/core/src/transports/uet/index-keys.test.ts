@@ -51,7 +51,7 @@ describe('keys that are an index (uet:ses/5.1, uet:ses/2.3)', () => {
       }
       return '';
     };
-    const wrong = [INDEX + 0x1000n, INDEX | (1n << 63n), 1n << 63n, 1n << 48n, INDEX + (1n << 48n)];
+    const wrong = [INDEX + 0x1000n, 1n << 61n, (1n << 63n) | (1n << 48n), 1n << 48n, INDEX + (1n << 48n)];
     expect(wrong.map(codeOf)).toEqual(Array(5).fill('EINVAL'));
     expect(codeOf(INDEX + 5n)).toBe('EEXIST');
   });

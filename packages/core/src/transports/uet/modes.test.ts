@@ -1,6 +1,8 @@
 /** Hostile schedules for every delivery mode and for the settings that change what packets say. */
 import { describe, expect, it } from 'vitest';
+import type { SentPacket } from '../../testing/pump.ts';
 import { runSchedules } from '../../testing/schedules.ts';
+import { PdsType } from '../../wire/uet/pds.ts';
 import { uet } from './index.ts';
 
 const MODES: readonly (readonly [what: string, settings: Readonly<Record<string, number>>])[] = [
@@ -18,8 +20,16 @@ const MODES: readonly (readonly [what: string, settings: Readonly<Record<string,
 describe('exactly once, or a status, whatever the links do (R190, R191)', () => {
   for (const [what, settings] of MODES) {
     it(`${what}: 40 schedules from seed 1`, () => {
-      const { failures } = runSchedules(uet, { from: 1, count: 40, settings });
+      const isRudi = settings['idempotentRequests'] === 1;
+      let idempotent = 0;
+      const inspector = () => (packet: SentPacket) => {
+        if (packet.bytes[0]! >>> 3 === PdsType.RUDI_REQ) idempotent++;
+        return undefined;
+      };
+      const options = { from: 1, count: 40, settings, idempotentMemory: isRudi, inspector };
+      const { failures } = runSchedules(uet, options);
       expect(failures.slice(0, 2).map(({ text }) => text)).toEqual([]);
+      expect(idempotent > 100, `${idempotent} RUDI requests`).toBe(isRudi);
     });
   }
 });

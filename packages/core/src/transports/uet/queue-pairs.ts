@@ -20,8 +20,8 @@ export class LocalQueuePair {
   queued = false;
   /** Work was posted and not all of it could be taken. */
   starved = false;
-  /** Reads that were taken and are not completed. */
-  openReads = 0;
+  /** Requests that were taken, are not completed, and that a fence waits for: all, where order does not say enough. */
+  openRequests = 0;
   /** A request that begins when they are; nothing behind it is taken before. */
   fenced: Message | undefined = undefined;
   /** The context of the last request: the next one most likely goes the same way. */

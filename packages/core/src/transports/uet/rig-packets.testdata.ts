@@ -51,6 +51,10 @@ export const START = 0x1a2b_3c00;
 export const MTU = 64;
 export const JOB = 7;
 export const KEY = 0x1234;
+/** Of the same memory: accesses may be repeated. */
+export const SAFE_KEY = (1n << 63n) | BigInt(KEY);
+/** Its upper half. */
+export const SAFE_HI = 0x8000_0000;
 export const PATH = 1;
 export const MS: Nanos = 1_000_000;
 
@@ -375,14 +379,17 @@ export interface BenchOptions {
   readonly ordered?: boolean;
   readonly settings?: Record<string, number>;
   readonly seed?: number;
+  /** Requests that it posts name memory by {@link SAFE_KEY}. */
+  readonly safe?: boolean;
 }
 
-/** An engine with queue pair 1 and 4 KiB of memory under {@link KEY}; everything it sends comes to the test. */
+/** An engine with queue pair 1 and 4 KiB of memory under {@link KEY} and {@link SAFE_KEY}; everything it sends comes to the test. */
 export class Bench {
   readonly rig: EngineRig;
   readonly node: RigNode;
   readonly engine: UetEngine;
   readonly ordered: boolean;
+  readonly #keyHi: number;
   /** Memory that the peer may write and read. */
   readonly memory = fill(4096, 5);
   readonly memoryRegion: number;
@@ -394,12 +401,14 @@ export class Bench {
   constructor(options: BenchOptions = {}) {
     const { ordered = false, settings = {}, seed = 1 } = options;
     this.ordered = ordered;
+    this.#keyHi = options.safe === true ? SAFE_HI : 0;
     this.rig = new EngineRig(uet, { seed, payloadMtu: MTU, settings });
     this.node = this.rig.a;
     this.engine = this.node.engine as UetEngine;
     this.engine.addJob(JOB);
     this.node.addQueuePair(1, { ordered });
     this.memoryRegion = this.node.register(this.memory, KEY);
+    this.node.regions.push({ ...this.node.regions[0]!, keyHi: SAFE_HI });
   }
 
   get now(): Nanos {
@@ -451,7 +460,7 @@ export class Bench {
   #post(opcode: number, length: number, id: number): Uint8Array {
     const bytes = opcode === WorkOpcode.RDMA_READ ? new Uint8Array(length) : fill(length, id);
     const region = this.node.register(bytes, 0x8000 + this.node.regions.length);
-    this.node.post(1, { opcode, region, length, rkeyLo: KEY, wrIdLo: id });
+    this.node.post(1, { opcode, region, length, rkeyLo: KEY, rkeyHi: this.#keyHi, wrIdLo: id });
     this.engine.doorbell(this.rig.now, 1);
     return bytes;
   }

@@ -12,6 +12,8 @@ export const ACCESS_FLAGS = {
 } as const;
 /** The range of {@link ACCESS_FLAGS} whose unknown bits are dropped in silence. */
 export const ACCESS_HINTS = { RELAXED_ORDERING: 1 << 20 } as const;
+/** What a remote key says about its region. @spec uet:ses/5.1 */
+export const KEY_FLAGS = { IDEMPOTENT_SAFE: 1 } as const;
 export const REREG_FLAGS = { TRANSLATION: 1, PD: 2, ACCESS: 4 } as const;
 
 /** @spec verbs/1.3 · verbs/5.7 */
@@ -32,6 +34,7 @@ export const MR = object({
       hints: maybe(need.hints(6, 'wishes that a device may ignore', ACCESS_HINTS)),
       jobKey: maybe(need.read(7, 'JKEY', 'only peers of this job may reach it')),
       key: maybe(need.u64(8, 'remote key, instead of a random one')),
+      keyFlags: maybe(need.flags(13, 'what the remote key says: accesses may be repeated', KEY_FLAGS)),
       handle: give.handle(9, 'MR', 'the region'),
       lkey: give.u32(10, 'names it in requests'),
       rkey: give.u64(11, 'names it for peers'),

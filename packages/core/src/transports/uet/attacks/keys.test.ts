@@ -3,7 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../base/random.ts';
 import { Datagram } from '../../../engine/seal.ts';
 import { NackCode, NextHeader, PdsType } from '../../../wire/uet/pds.ts';
-import { AR, ack, ControlType, control, nack, request, START, SYN, writeSes } from '../rig-packets.testdata.ts';
+import {
+  AR,
+  ack,
+  ControlType,
+  control,
+  nack,
+  request,
+  SAFE_KEY,
+  START,
+  SYN,
+  writeSes,
+} from '../rig-packets.testdata.ts';
 import { DomainTable } from '../tss/domain-table.ts';
 import { PacketProtection } from '../tss/packet-protection.ts';
 import { keyOf, SDI, SecuredNetwork } from '../tss/secured-rig.testdata.ts';
@@ -50,7 +61,17 @@ function everyKind({ id, remote_id: spdcid, tx_base: base, rx_cack: cack, mode }
     nack(NackCode.NEW_START_PSN, { ...own, nackPsn: base, payload: 1 }),
     control(ControlType.CLOSE_COMMAND, { ...own, psn: cack + 1, flags: AR }),
     control(ControlType.CLOSE_REQUEST, { ...own, psn: cack + 1, flags: AR }),
-    Uint8Array.of((PdsType.RUDI_REQ << 3) | (std >> 1), (std & 1) << 7, 0, 0, 0, 0, 0, 7, ...writeSes({})),
+    Uint8Array.of(
+      (PdsType.RUDI_REQ << 3) | (std >> 1),
+      (std & 1) << 7,
+      0,
+      0,
+      0,
+      0,
+      0,
+      7,
+      ...writeSes({ memoryKey: SAFE_KEY }),
+    ),
   ];
 }
 

@@ -14,6 +14,7 @@ import {
   nextSes,
   readSes,
   request,
+  SAFE_KEY,
   START,
   SYN,
   sendNextSes,
@@ -313,15 +314,16 @@ describe('without a context', () => {
     const scene = new Opened();
     const cases = [1, 16, MTU].flatMap((length) => OFFSETS.map((offset) => ({ length, offset })));
     let id = 0;
+    const memoryKey = SAFE_KEY;
     scene.during(cases.length, (turn) => {
       const { length, offset } = cases[turn]!;
       const [before, bytes] = [scene.image, fill(length, turn)];
-      scene.attack(rudi(writeSes({ bufferOffset: offset }, bytes), id++));
+      scene.attack(rudi(writeSes({ bufferOffset: offset, memoryKey }, bytes), id++));
       expectWritten(scene, before, offset, bytes, `${length} at ${offset}`);
-      const values = { requestLength: 2 ** 32 - 1, messageOffset: 2 ** 32 - MTU, bufferOffset: offset };
+      const values = { requestLength: 2 ** 32 - 1, messageOffset: 2 ** 32 - MTU, bufferOffset: offset, memoryKey };
       const again = scene.image;
       scene.attack(rudi(nextSes({ ...values, payloadLength: length }, bytes), id++));
-      scene.attack(rudi(readSes(2 ** 32 - 1, { bufferOffset: offset }), id++));
+      scene.attack(rudi(readSes(2 ** 32 - 1, { bufferOffset: offset, memoryKey }), id++));
       expect(Buffer.compare(scene.open, again)).toBe(0);
     });
     scene.close();

@@ -10,7 +10,7 @@ import type { Nanos } from '../../../engine/time.ts';
 import { EngineRig, type RigNode, type RigPacket } from '../../../testing/engine-rig.ts';
 import { SETTINGS } from '../attributes.ts';
 import { uet } from '../index.ts';
-import { fill, JOB, KEY } from '../rig-packets.testdata.ts';
+import { fill, JOB, KEY, SAFE_HI } from '../rig-packets.testdata.ts';
 import type { SecuredNetwork } from '../tss/secured-rig.testdata.ts';
 
 /** Payload bytes of a full packet. */
@@ -81,6 +81,7 @@ export class Scene {
     }
     this.open.fill(0, GUARD_BYTES, GUARD_BYTES + OPEN_BYTES);
     this.victim.register(this.open.subarray(GUARD_BYTES, GUARD_BYTES + OPEN_BYTES), KEY);
+    this.victim.regions.push({ ...this.victim.regions[0]!, keyHi: SAFE_HI });
   }
 
   /** Contexts of the victim, to one of the others. */

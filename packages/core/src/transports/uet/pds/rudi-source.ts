@@ -78,6 +78,7 @@ export class RudiSource {
   /** Takes a message over: a write without notice, or a read. */
   enqueue(message: Message): void {
     const { messages } = this.#initiator;
+    this.#core.count(EVENT.idempotent_requests);
     message.messageId = message.header === NextHeader.REQUEST_STD ? this.#nextMessageId : 0;
     this.#nextMessageId = this.#nextMessageId >= MAX_MESSAGE_ID ? 1 : this.#nextMessageId + 1;
     message.generation = 0;

@@ -12,16 +12,23 @@ import {
   KEY,
   MS,
   MTU,
+  mediumSes,
   PATH,
-  readSes,
+  readSes as readAny,
   responseSes,
+  SAFE_HI,
+  SAFE_KEY,
   sendSes,
   smallSes,
-  writeSes,
+  writeSes as writeAny,
 } from '../rig-packets.testdata.ts';
 
 const ID = 0x00c0_ffee;
 const ALL = { idempotentRequests: 1, tailLoss: 0 };
+
+/** To memory that may be accessed more than once, unless told. */
+const writeSes: typeof writeAny = (values, payload) => writeAny({ memoryKey: SAFE_KEY, ...values }, payload);
+const readSes: typeof readAny = (length, values) => readAny(length, { memoryKey: SAFE_KEY, ...values });
 
 function rudi(type: number, id: number, ses: Uint8Array, next: number, flags = 0): Uint8Array {
   const bytes = new Uint8Array(byteLength(RudiPacket) + ses.length);
@@ -122,12 +129,41 @@ describe('RUDI: the destination (uet:pds/6.1, uet:pds/2.14)', () => {
     expect(exchange(bench, ask(writeSes({})))).toMatchObject([{ ses: { returnCode: ReturnCode.OK } }]);
   });
 
-  it('takes short headers', () => {
+  it('takes the medium header, and the small one only where any region may be reached: its key has no bit 63 (uet:ses/5.1)', () => {
+    for (const rudiAnyRegion of [0, 1]) {
+      const bench = new Bench({ settings: { rudiAnyRegion } });
+      bench.node.register(new Uint8Array(64), (1n << 62n) | 1n);
+      const medium = ask(mediumSes({ memoryKey: SAFE_KEY }), { next: NextHeader.REQUEST_MEDIUM });
+      const small = ask(smallSes({}), { next: NextHeader.REQUEST_SMALL });
+      const codes = exchange(bench, medium, small).map(({ ses }) => ses!['returnCode']);
+      expect(codes).toEqual([ReturnCode.OK, rudiAnyRegion === 1 ? ReturnCode.OK : ReturnCode.OP_VIOLATION]);
+    }
+  });
+
+  it('refuses a region whose key lacks bit 63, counts that, and touches nothing (uet:ses/5.4, uet:ses/1.4 row 20, N10)', () => {
     const bench = new Bench();
-    bench.node.register(new Uint8Array(64), 1);
-    bench.node.regions.push({ ...bench.node.regions.at(-1)!, keyHi: 0x4000_0000, keyLo: 1 });
-    const sent = exchange(bench, ask(smallSes({}), { next: NextHeader.REQUEST_SMALL }));
-    expect(sent).toMatchObject([{ next: NextHeader.RESPONSE, ses: { returnCode: ReturnCode.OK } }]);
+    for (const ses of [writeAny({}), readAny(40)]) {
+      expect(exchange(bench, ask(ses))).toMatchObject([
+        { next: NextHeader.RESPONSE, ses: { returnCode: ReturnCode.OP_VIOLATION } },
+      ]);
+    }
+    expect([...bench.memory]).toEqual([...fill(4096, 5)]);
+    expect([bench.count('unsafe_requests'), bench.count('refused_requests')]).toEqual([2, 2]);
+    // the faults of the rows before are told first, and they are another thing
+    for (const [ses, code] of [
+      [writeAny({ memoryKey: KEY + 1 }), ReturnCode.BAD_MKEY],
+      [readAny(40, { bufferOffset: 5000 }), ReturnCode.BAD_ADDR],
+    ] as const) {
+      expect(exchange(bench, ask(ses))).toMatchObject([{ ses: { returnCode: code } }]);
+    }
+    expect(bench.count('unsafe_requests')).toBe(2);
+  });
+
+  it('takes any region where rudiAnyRegion says so, for peers that do not know the bit (uet:ses/5.4)', () => {
+    const bench = new Bench({ settings: { rudiAnyRegion: 1 } });
+    expect(exchange(bench, ask(writeAny({})))).toMatchObject([{ ses: { returnCode: ReturnCode.OK } }]);
+    expect([...bench.memory.subarray(0, 8)]).toEqual([...fill(8)]);
+    expect(bench.count('unsafe_requests')).toBe(0);
   });
 
   it('refuses what must not be done twice, and what is wrong, in the answer', () => {
@@ -137,7 +173,7 @@ describe('RUDI: the destination (uet:pds/6.1, uet:pds/2.14)', () => {
       [sendSes({}), ReturnCode.UNSUPPORTED_OP],
       [writeSes({ hd: 1 }), ReturnCode.UNSUPPORTED_OP],
       [writeSes({ opcode: SesOpcode.NO_OP }), ReturnCode.UNSUPPORTED_OP],
-      [writeSes({ memoryKey: KEY + 1 }), ReturnCode.BAD_MKEY],
+      [writeSes({ memoryKey: SAFE_KEY + 1n }), ReturnCode.BAD_MKEY],
       [writeSes({ jobId: 99 }), ReturnCode.BAD_JOB_ID],
       [writeSes({ resourceIndex: 77 }), ReturnCode.BAD_INDEX],
       [readSes(40, { bufferOffset: 5000 }), ReturnCode.BAD_ADDR],
@@ -168,7 +204,7 @@ describe('RUDI: the destination (uet:pds/6.1, uet:pds/2.14)', () => {
 
 describe('RUDI: the source (uet:pds/6.1)', () => {
   function out(packets = 1, settings = {}) {
-    const bench = new Bench({ settings: { ...ALL, ...settings } });
+    const bench = new Bench({ settings: { ...ALL, ...settings }, safe: true });
     bench.postWrite(packets === 1 ? 8 : packets * MTU);
     return { bench, sent: take(bench) };
   }
@@ -187,18 +223,31 @@ describe('RUDI: the source (uet:pds/6.1)', () => {
   });
 
   it('leaves what must be done once to reliable delivery', () => {
-    const bench = new Bench({ settings: ALL });
+    const bench = new Bench({ settings: ALL, safe: true });
     bench.postSend(8, 1);
     expect(bench.take()).toMatchObject([{ kind: 'request', type: PdsType.RUD_REQ }]);
-    const ordered = new Bench({ settings: ALL, ordered: true });
+    const ordered = new Bench({ settings: ALL, ordered: true, safe: true });
     ordered.postWrite(8, 1);
     expect(ordered.take()).toMatchObject([{ kind: 'request', type: PdsType.ROD_REQ }]);
     const own = new Bench();
     own.node.addQueuePair(2, { idempotent: true });
     const region = own.node.register(fill(8), 0x99);
-    own.node.post(2, { opcode: WorkOpcode.RDMA_WRITE, region, length: 8, rkeyLo: KEY });
+    own.node.post(2, { opcode: WorkOpcode.RDMA_WRITE, region, length: 8, rkeyLo: KEY, rkeyHi: SAFE_HI });
     own.engine.doorbell(own.now, 2);
     expect(take(own)).toMatchObject([{ type: PdsType.RUDI_REQ }]);
+  });
+
+  it('leaves memory whose key lacks bit 63 to reliable delivery, which does the same once (uet:ses/3.1, uet:ses/5.4)', () => {
+    const bench = new Bench({ settings: ALL });
+    bench.node.addQueuePair(2, { idempotent: true });
+    bench.postWrite(8, 1);
+    const region = bench.node.register(fill(8), 0x99);
+    for (const opcode of [WorkOpcode.RDMA_WRITE, WorkOpcode.RDMA_READ]) {
+      bench.node.post(2, { opcode, region, length: 8, rkeyLo: KEY });
+    }
+    bench.engine.doorbell(bench.now, 2);
+    expect(bench.take().map(({ type }) => type)).toEqual(Array(3).fill(PdsType.RUD_REQ));
+    expect(bench.count('idempotent_requests')).toBe(0);
   });
 
   it('repeats with the same identifier at the time-out, doubling, and gives up at the limit', () => {
@@ -224,7 +273,7 @@ describe('RUDI: the source (uet:pds/6.1)', () => {
   });
 
   it('puts read data in its place, takes it once, and drops what does not fit', () => {
-    const bench = new Bench({ settings: ALL });
+    const bench = new Bench({ settings: ALL, safe: true });
     const into = bench.postRead(MTU + 10);
     const sent = take(bench);
     const data = (length: number, salt: number) => dataSes({}, fill(length, salt));
@@ -272,10 +321,17 @@ describe('RUDI: the source (uet:pds/6.1)', () => {
   });
 
   it('bounds what is out, for all peers and for one, so that a silent one does not stop the others', () => {
-    const bench = new Bench({ settings: { ...ALL, rudiPackets: 16 } });
+    const bench = new Bench({ settings: { ...ALL, rudiPackets: 16 }, safe: true });
     bench.postWrite(MTU * 40, 1);
     expect(take(bench)).toHaveLength(4);
-    bench.node.post(1, { opcode: WorkOpcode.RDMA_WRITE, path: PATH + 1, length: 0, rkeyLo: KEY, wrIdLo: 2 });
+    bench.node.post(1, {
+      opcode: WorkOpcode.RDMA_WRITE,
+      path: PATH + 1,
+      length: 0,
+      rkeyLo: KEY,
+      rkeyHi: SAFE_HI,
+      wrIdLo: 2,
+    });
     bench.engine.doorbell(bench.now, 1);
     const [other] = take(bench);
     bench.rig.deliver(bench.node, ok(other!.id), PATH + 1);

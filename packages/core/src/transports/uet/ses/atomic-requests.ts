@@ -20,6 +20,7 @@ import { amoDatatypeOf, amoOpcodeOf, isAtomicOffered, isBareAmo, isCompareAmo } 
 import type { AtomicParts } from './atomic-parts.ts';
 import type { Message } from './message.ts';
 import type { MessageTable } from './message-table.ts';
+import { isAtomic } from './request-fields.ts';
 import { SlotStore } from './slot-store.ts';
 
 export class AtomicRequests {
@@ -84,6 +85,8 @@ export class AtomicRequests {
 
   /** The message is done. */
   release(message: Message): void {
+    // of other messages its parts are not even looked at: they would have to come from memory
+    if (!isAtomic(message.sesOpcode)) return;
     const { atomic } = message;
     if (atomic.word === 0) return;
     atomic.word = 0;

@@ -24,7 +24,7 @@ import { DeferredSends } from './deferred-sends.ts';
 import type { Message, MessageOwner } from './message.ts';
 import { MessageTable } from './message-table.ts';
 import { RendezvousSends } from './rendezvous-sends.ts';
-import { isAtomic } from './request-fields.ts';
+import { isAtomic, isIdempotentSafe } from './request-fields.ts';
 import { RequestWriter, shortHeader } from './request-writer.ts';
 import { bringsBack, COMPLETION_OPCODES, isAccess, SES_OPCODES } from './work-opcodes.ts';
 
@@ -78,7 +78,7 @@ export class Initiator {
   take(qp: LocalQueuePair): Message | undefined {
     const { fenced } = qp;
     if (fenced !== undefined) {
-      if (qp.openReads > 0) return undefined;
+      if (qp.openRequests > 0) return undefined;
       qp.fenced = undefined;
       if (this.#begin(qp, fenced)) return fenced;
     }
@@ -101,10 +101,11 @@ export class Initiator {
       message.next = -1;
       message.sesOpcode = SES_OPCODES[work.opcode] ?? SesOpcode.WRITE;
       message.fetches = bringsBack(message.sesOpcode);
-      // what is told to the other program must be told once; so must a send
+      // what is told to the other program must be told once, so must a send; other memory may be harmed by a second time
       message.idempotent =
         (qp.config.idempotent === true || (this.#core.settings.idempotentRequests === 1 && !qp.config.ordered)) &&
-        (work.opcode === WorkOpcode.RDMA_WRITE || work.opcode === WorkOpcode.RDMA_READ);
+        (work.opcode === WorkOpcode.RDMA_WRITE || work.opcode === WorkOpcode.RDMA_READ) &&
+        isIdempotentSafe(work.rkeyHi);
       if (work.status === Status.SUCCESS && work.jobId === 0) work.status = Status.LOC_ACCESS_ERR;
       if (work.status !== Status.SUCCESS) {
         message.status = work.status;
@@ -119,7 +120,7 @@ export class Initiator {
         this.#core.settings.shortHeaders === 1 && message.packets === 1 && message.token === 0 && message.exposure === 0
           ? shortHeader(work, message.sesOpcode)
           : NextHeader.REQUEST_STD;
-      if (work.fence && qp.openReads > 0) {
+      if (work.fence && qp.openRequests > 0) {
         qp.fenced = message;
         return undefined;
       }
@@ -137,8 +138,8 @@ export class Initiator {
         return false;
       }
     }
-    if (message.fetches || isAmo) {
-      qp.openReads++;
+    if (message.fetches || isAmo || !message.ordered) {
+      qp.openRequests++;
       message.reader = qp;
     }
     return true;
@@ -344,7 +345,7 @@ export class Initiator {
 
   /** @returns false when the memory of the program is gone */
   #place(message: Message, offset: number, packet: Packet, at: number, length: number): boolean {
-    if (message.atomic.word !== 0) return this.#atomics.returned(message, packet, at, length);
+    if (isAtomic(message.sesOpcode)) return this.#atomics.returned(message, packet, at, length);
     return scatter(this.#core.services.dma, message.work.segments, offset, packet, at, length);
   }
 
@@ -454,7 +455,7 @@ export class Initiator {
     const completion = this.#completion;
     const { work, reader } = message;
     if (reader !== undefined) {
-      reader.openReads--;
+      reader.openRequests--;
       message.reader = undefined;
     }
     completion.wrIdLo = work.wrIdLo;

@@ -20,7 +20,7 @@ export class Message {
   qp = 0;
   sourceId = 0;
   /** A read: where it counts as open. */
-  reader: { openReads: number } | undefined = undefined;
+  reader: { openRequests: number } | undefined = undefined;
   sesOpcode = 0;
   /** Data comes back: of a read, or of an atomic that fetches. */
   fetches = false;

@@ -34,6 +34,9 @@ export const isRendezvous = (opcode: number): boolean =>
 export const isSend = (opcode: number): boolean =>
   opcode === SesOpcode.SEND || opcode === SesOpcode.TAGGED_SEND || isDeferrable(opcode) || isRendezvous(opcode);
 
+/** Accesses under this key may be repeated: bit 63. @param keyHi - its upper half @spec uet:ses/5.1 */
+export const isIdempotentSafe = (keyHi: number): boolean => keyHi >>> 31 === 1;
+
 export class RequestFields {
   /** Header bytes; payload follows. */
   headerBytes = 0;

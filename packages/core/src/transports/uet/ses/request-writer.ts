@@ -21,6 +21,7 @@ import { Kind } from '../pds/send-window.ts';
 import type { AtomicRequests } from './atomic-requests.ts';
 import type { Message } from './message.ts';
 import type { RendezvousSends } from './rendezvous-sends.ts';
+import { isAtomic } from './request-fields.ts';
 
 const { ie, bufferOffset, initiator, memoryKey, headerData, requestLength } = RequestStd;
 const { bufferOffset: shortOffset } = RequestSmall;
@@ -63,7 +64,7 @@ export class RequestWriter {
     let bytes = STD_BYTES;
     if (header === NextHeader.REQUEST_STD) this.#rest(view, at, message, first, immediate, offset, length);
     else bytes = short(view, at, message, header, immediate);
-    if (message.atomic.word !== 0 && !abort) return bytes + this.#atomics.write(out, at + bytes, message);
+    if (isAtomic(message.sesOpcode) && !abort) return bytes + this.#atomics.write(out, at + bytes, message);
     if (message.exposure !== 0 && !abort) bytes += this.#rendezvous.write(view, at + bytes, message);
     if (message.sesOpcode !== SesOpcode.READ && length > 0) {
       if (!gather(this.#core.services.dma, work.segments, offset, out, length)) {

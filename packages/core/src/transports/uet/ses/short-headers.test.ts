@@ -14,7 +14,19 @@ import {
   SesResponseOpcode,
 } from '../../../wire/uet/ses.ts';
 import { uet } from '../index.ts';
-import { Bench, creating, established, fill, JOB, KEY, MS, MTU, nack, type Seen } from '../rig-packets.testdata.ts';
+import {
+  Bench,
+  creating,
+  established,
+  fill,
+  JOB,
+  KEY,
+  MS,
+  MTU,
+  nack,
+  SAFE_HI,
+  type Seen,
+} from '../rig-packets.testdata.ts';
 
 const SHORT = { settings: { tailLoss: 0, shortHeaders: 1 } };
 const INDEX_HI = 0x4000_0000;
@@ -257,7 +269,7 @@ describe('two endpoints with short headers (R191)', () => {
         }
         const remote = fill(4096, seed);
         rig.b.register(remote, KEY);
-        rig.b.regions.push({ ...rig.b.regions[0]!, keyHi: INDEX_HI, keyLo: 0x0ab });
+        for (const keyHi of [INDEX_HI, SAFE_HI]) rig.b.regions.push({ ...rig.b.regions[0]!, keyHi, keyLo: 0x0ab });
         const inbox = new Uint8Array(4096);
         const inboxRegion = rig.b.register(inbox, 5);
         const reads: [Uint8Array, number][] = [];
@@ -267,7 +279,11 @@ describe('two endpoints with short headers (R191)', () => {
           const kind = random.below(3);
           const length = 1 + random.below(2 * MTU);
           const offset = id * 2 * MTU - (id >= 16 ? 32 * MTU : 0) - (id >= 32 ? 32 * MTU : 0);
-          const key = random.chance(0.5) ? { rkeyHi: INDEX_HI, rkeyLo: 0x0ab } : { rkeyLo: KEY };
+          const key = random.chance(0.5)
+            ? { rkeyHi: INDEX_HI, rkeyLo: 0x0ab }
+            : id % 3 === 0
+              ? { rkeyLo: KEY }
+              : { rkeyHi: SAFE_HI, rkeyLo: 0x0ab };
           const bytes = kind === 1 ? new Uint8Array(length) : fill(length, id);
           const own = rig.a.register(bytes, 100 + id);
           const common = { region: own, length, wrIdLo: id, ...key };
@@ -303,6 +319,7 @@ describe('two endpoints with short headers (R191)', () => {
           expect([...bytes]).toEqual([...remote.subarray(offset, offset + bytes.length)]);
         expect([...remote]).toEqual([...fill(4096, seed)]);
         expect(shorts).toEqual(new Set([1, 2, 3]));
+        expect(rig.a.engine.counters.get('idempotent_requests')! > 0).toBe(idempotent);
       }
     });
   }

@@ -23,7 +23,7 @@ import { Reads } from './reads.ts';
 import { ReceiveCompletions } from './receive-completions.ts';
 import { RendezvousReceives } from './rendezvous-receives.ts';
 import { RequestChecks } from './request-checks.ts';
-import { isAtomic, isDeferrable, isRendezvous, isSend } from './request-fields.ts';
+import { isAtomic, isDeferrable, isIdempotentSafe, isRendezvous, isSend } from './request-fields.ts';
 import { Sends } from './sends.ts';
 import { TaggedAtomics } from './tagged-atomics.ts';
 import { Writes } from './writes.ts';
@@ -126,6 +126,10 @@ export class Target {
     const isIdempotent =
       (isRead && this.#core.settings.rudiReads === 1) || (request.opcode === SesOpcode.WRITE && !request.hd);
     answer.code = isIdempotent ? this.#checks.check(packet.path, payload) || ReturnCode.OK : ReturnCode.UNSUPPORTED_OP;
+    if (answer.code === ReturnCode.OK && !isIdempotentSafe(request.keyHi) && this.#core.settings.rudiAnyRegion === 0) {
+      answer.code = ReturnCode.OP_VIOLATION; // row 20
+      this.#core.count(EVENT.unsafe_requests);
+    }
     if (answer.code !== ReturnCode.OK) {
       this.#core.count(EVENT.refused_requests);
       return true;

@@ -1,5 +1,6 @@
 import { describe, it } from 'vitest';
 import { transportSuite } from '../../../testing/transport-suite.ts';
+import { idempotentSuite } from '../idempotent-suite.testdata.ts';
 import { SecuredNetwork } from './secured-rig.testdata.ts';
 
 describe('everything that Ultra Ethernet does here, with protected packets (uet:tss/10, uet:tss/11)', () => {
@@ -9,10 +10,5 @@ describe('everything that Ultra Ethernet does here, with protected packets (uet:
 
 describe('the same with idempotent requests, where replays are allowed (uet:tss/14.1)', () => {
   const { transport } = new SecuredNetwork(() => ({ mode: 'direct' }), { replays: true }, undefined, false);
-  transportSuite(transport, {
-    ...{ describe, it, settings: { idempotentRequests: 1 } },
-    skip: [
-      { reason: 'what is idempotent may be executed again, late', cases: ['faults/late-duplicates-change-nothing'] },
-    ],
-  });
+  idempotentSuite(transport);
 });
