@@ -90,9 +90,20 @@ export class SendWork {
   /** ATOMIC and its kin: one of `AtomicOp` and of `AtomicType`. `segments` are the operands, `length` is theirs or the result's. */
   atomicOp = 0;
   atomicType = 0;
-  /** What is compared with, and where goes what was there. */
-  readonly comparand = new Segments();
-  readonly result = new Segments();
+  #comparand: Segments | undefined;
+  #result: Segments | undefined;
+
+  /** What is compared with. Made when it is first asked for: most requests never are atomics. */
+  get comparand(): Segments {
+    this.#comparand ??= new Segments();
+    return this.#comparand;
+  }
+
+  /** Where goes what was there. */
+  get result(): Segments {
+    this.#result ??= new Segments();
+    return this.#result;
+  }
 }
 
 /** A request as it goes over a wire, for one part of the message: what the peer must know of it, and who asks. */
@@ -139,12 +150,18 @@ export class ReceiveWork {
   /** PEEK or CLAIM: what is found is thrown away. */
   discard = false;
 
-  copyFrom(other: ReceiveWork): void {
+  /** Copies what counts on queue pairs that do not match. */
+  copyPlace(other: ReceiveWork): void {
     this.wrIdLo = other.wrIdLo;
     this.wrIdHi = other.wrIdHi;
     this.status = other.status;
     this.length = other.length;
     this.segments.copyFrom(other.segments);
+    this.multi = false;
+  }
+
+  copyFrom(other: ReceiveWork): void {
+    this.copyPlace(other);
     this.operation = other.operation;
     this.tagged = other.tagged;
     this.tagLo = other.tagLo;

@@ -24,7 +24,6 @@ export class Message {
   sesOpcode = 0;
   /** Data comes back: of a read, or of an atomic that fetches. */
   fetches = false;
-  readonly atomic = new AtomicParts();
   ordered = false;
   /** Goes as RUDI: no context, each packet on its own. */
   idempotent = false;
@@ -34,8 +33,6 @@ export class Message {
   messageId = 0;
   /** Next-header value of the header that it goes with. */
   header = 0;
-  /** What the data of a read names: the message id, or beyond that the PSN; -1 while there is none. */
-  readKey = -1;
   /** Bytes that its own packets carry or ask for. */
   bytes = 0;
   /** The target keeps it back until a receive takes it; no more of it is sent now. */
@@ -45,14 +42,8 @@ export class Message {
   targetToken = 0;
   /** The target has asked for it. */
   called = false;
-  /** A rendezvous: number of the exposure of its memory, 0 for none, and the key and queue pair for reading it. */
+  /** A rendezvous: number of the exposure of its memory; 0: it is none. */
   exposure = 0;
-  openHi = 0;
-  openLo = 0;
-  ownQpn = 0;
-  /** Bytes that the target has without reading, and that it has read. */
-  kept = 0;
-  served = 0;
   /** Who is told how it ended instead of a program. */
   owner: MessageOwner | undefined = undefined;
   /** Generation of the peer's resource index that its packets name. */
@@ -79,6 +70,19 @@ export class Message {
   /** Number of times it was moved to another context. */
   moves = 0;
   retryAt: Nanos = 0;
+
+  // What few messages need stands behind what all need: thousands of them go through the cache in turn.
+
+  /** What the data of a read names: the message id, or beyond that the PSN; -1 while there is none. */
+  readKey = -1;
+  /** A rendezvous: key and queue pair for reading it. */
+  openHi = 0;
+  openLo = 0;
+  ownQpn = 0;
+  /** Bytes that the target has without reading, and that it has read. */
+  kept = 0;
+  served = 0;
+  readonly atomic = new AtomicParts();
 
   constructor(index: number) {
     this.index = index;

@@ -47,7 +47,7 @@ export class Sends {
     const message = inbound.open(context, qp);
     if (message === undefined) return; // the receive stays for the next message
     qp.hasSpare = false;
-    message.receive.copyFrom(qp.spare);
+    message.receive.copyPlace(qp.spare);
     message.accepted = Math.min(message.total, message.receive.length);
     if (message.receive.status !== Status.SUCCESS) {
       inbound.fail(message, message.receive.status);
