@@ -75,6 +75,8 @@ export class RigNode implements Services {
     void inlineOffset;
     Object.assign(into, fields);
     into.segments.copyFrom(segments);
+    into.comparand.copyFrom(next.comparand);
+    into.result.copyFrom(next.result);
     return true;
   }
 
