@@ -8,7 +8,6 @@ import { PAYLOAD_AT, ReceiveEntry, ReceiveFlag, SegmentEntry, SendEntry, SendFla
 import { RingError } from '../abi/ring.ts';
 import type { Counters } from '../base/counters.ts';
 import type { SeededRandom } from '../base/random.ts';
-import type { ChannelQueue } from '../device/channel-queue.ts';
 import type { Device } from '../device/device.ts';
 import { EventValue } from '../device/events.ts';
 import { ATOMIC_TYPE_BYTES, AtomicOp, isCompare } from '../engine/atomics.ts';
@@ -26,19 +25,13 @@ import {
   type Segments,
   type SendWork,
 } from '../engine/work.ts';
+import { count } from './completion-counts.ts';
 import { COUNT } from './device-counters.ts';
-import {
-  CounterSlot,
-  type SoftCompletionQueue,
-  type SoftCounter,
-  type SoftPd,
-  type SoftQueuePair,
-  type SoftRegion,
-  type SoftSharedQueue,
-} from './objects.ts';
+import type { SoftCompletionQueue, SoftPd, SoftQueuePair, SoftRegion, SoftSharedQueue } from './objects.ts';
 import type { Publisher } from './publisher.ts';
 import type { Registry } from './registry.ts';
 import { writeRoutingHeader } from './routing-header.ts';
+import { wakeReader } from './wake-reader.ts';
 import { BindWork, bindWindow, invalidateKey } from './windows.ts';
 
 const { opcode, flags, inlineLength, jobKey, address, idLo, idHi, rkeyLo, rkeyHi } = SendEntry.fields;
@@ -572,49 +565,10 @@ export class DataPath implements Services {
   }
 }
 
-/** Whoever waits for a completion queue, itself or through a channel. */
-export function wakeReader({ object }: SoftCompletionQueue): void {
-  const channel = object.needs.find((one) => one.kind === 'COMP_CHANNEL');
-  object.context.session.wake(object.wake);
-  if (channel === undefined) return;
-  if ((channel.state as ChannelQueue).push(object.handle)) channel.context.session.wake(channel.wake);
-}
-
-/** Counts what has completed; a flushed request is an error. */
-function count(counters: readonly (SoftCounter | undefined)[], completion: CompletionRecord): void {
-  const { opcode: done, status } = completion;
-  const counter = counters[COUNTS_AS[done] ?? NOT_COUNTED];
-  if (counter === undefined) return;
-  if (status !== Status.SUCCESS) counter.errors++;
-  else counter.successes += counter.unit === 'bytes' ? completion.byteLength : 1;
-}
-
 /** Where a device is on the network, and its peers are. */
 interface Place {
   readonly wire: WireHost;
   readonly localAddress: PeerAddress;
-}
-
-/** Bit n: work opcode n can be posted to queue pairs of a kind. */
-export function opcodesOf({ operations }: TransportAttributes, kind: string, immediates: boolean): number {
-  let bits = 0;
-  if (operations.includes('send')) bits |= (1 << WorkOpcode.SEND) | (1 << WorkOpcode.SEND_WITH_IMM);
-  if (kind === 'UD' || kind === 'GSI') return immediates ? bits : bits & ~IMMEDIATES;
-  if (operations.includes('write')) bits |= 1 << WorkOpcode.RDMA_WRITE;
-  if (operations.includes('write-imm')) bits |= 1 << WorkOpcode.RDMA_WRITE_WITH_IMM;
-  if (kind !== 'UC') {
-    if (operations.includes('read')) bits |= 1 << WorkOpcode.RDMA_READ;
-    if (operations.includes('send-inv')) bits |= 1 << WorkOpcode.SEND_WITH_INV;
-    if (operations.includes('cmp-swap')) bits |= 1 << WorkOpcode.ATOMIC_CMP_AND_SWP;
-    if (operations.includes('fetch-add')) bits |= 1 << WorkOpcode.ATOMIC_FETCH_AND_ADD;
-    if (operations.includes('tagged')) bits |= (1 << WorkOpcode.TAGGED_SEND) | (1 << WorkOpcode.TAGGED_SEND_WITH_IMM);
-    if (operations.includes('atomic')) bits |= 1 << WorkOpcode.ATOMIC;
-    if (operations.includes('fetching-atomic')) bits |= 1 << WorkOpcode.FETCHING_ATOMIC;
-    if (operations.includes('tagged-atomic'))
-      bits |= (1 << WorkOpcode.TAGGED_ATOMIC) | (1 << WorkOpcode.TAGGED_FETCHING_ATOMIC);
-  }
-  bits |= (1 << WorkOpcode.BIND_MW) | (1 << WorkOpcode.LOCAL_INV);
-  return immediates ? bits : bits & ~IMMEDIATES;
 }
 
 const IMMEDIATES =
@@ -638,15 +592,3 @@ const COMPLETES_AS: readonly number[] = [
   ...[CompletionOpcode.TAGGED_SEND, CompletionOpcode.TAGGED_SEND, CompletionOpcode.ATOMIC],
   ...[CompletionOpcode.FETCHING_ATOMIC, CompletionOpcode.ATOMIC, CompletionOpcode.FETCHING_ATOMIC],
 ];
-/** Index of no counter. */
-const NOT_COUNTED = -1;
-/** Slot of the counter, by opcode of the completion; a look and a call back are no receives. */
-const COUNTS_AS: Readonly<Record<number, number>> = {
-  [CompletionOpcode.SEND]: CounterSlot.SEND,
-  [CompletionOpcode.TAGGED_SEND]: CounterSlot.SEND,
-  [CompletionOpcode.RDMA_WRITE]: CounterSlot.RDMA_WRITE,
-  [CompletionOpcode.RDMA_READ]: CounterSlot.RDMA_READ,
-  [CompletionOpcode.RECV]: CounterSlot.RECV,
-  [CompletionOpcode.RECV_TAGGED]: CounterSlot.RECV,
-  [CompletionOpcode.RECV_RDMA_WITH_IMM]: CounterSlot.RECV,
-};

@@ -7,7 +7,6 @@ import type { DriverOps } from '../device/driver.ts';
 import { QP_KINDS, type QpKind } from '../device/qp-transitions.ts';
 import { QP_STATES } from '../uapi/objects/qp.ts';
 import { cutOff } from './address-ops.ts';
-import { opcodesOf } from './data-path.ts';
 import {
   attachShared,
   checkEntries,
@@ -32,6 +31,7 @@ import {
   type SoftRegion,
   type SoftSharedQueue,
 } from './objects.ts';
+import { opcodesOf } from './posted-opcodes.ts';
 import type { Publisher } from './publisher.ts';
 import { modifyQueuePair, queryQueuePair } from './queue-pair-modify.ts';
 import { chooseRuQpn, pidOf } from './queue-pair-number.ts';

@@ -22,7 +22,7 @@ import { addressOps } from './address-ops.ts';
 import { deviceAttributes, gidRows, portAttributes } from './attributes.ts';
 import { completionOps, failRing } from './completion-ops.ts';
 import { counterOps } from './counter-ops.ts';
-import { DataPath, wakeReader } from './data-path.ts';
+import { DataPath } from './data-path.ts';
 import { describeObject } from './describe.ts';
 import { COUNT, DEVICE_COUNTERS } from './device-counters.ts';
 import type { KernelHost } from './kernel-host.ts';
@@ -37,6 +37,7 @@ import { failQueuePair } from './queue-pair-states.ts';
 import { Registry } from './registry.ts';
 import { semanticsOf } from './semantics.ts';
 import { sharedReceiveOps } from './shared-receive-ops.ts';
+import { wakeReader } from './wake-reader.ts';
 import { windowOps } from './window-ops.ts';
 
 export interface SoftDeviceOptions {
